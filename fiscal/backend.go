@@ -132,7 +132,7 @@ type Receipt struct {
 	Registration string    `json:"rnm,omitempty"`
 	FFD          string    `json:"ffd,omitempty"` // "1.05", "1.2"
 	Key          string    `json:"key,omitempty"`
-	By           string    `json:"by,omitempty"`      // "other": the state was brought about by somebody else
+	By           string    `json:"by,omitempty"`        // "other": the state was brought about by somebody else
 	Unprinted    bool      `json:"unprinted,omitempty"` // made, but the paper is still owed
 	Drawer       *Money    `json:"drawer,omitempty"`
 }

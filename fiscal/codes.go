@@ -88,3 +88,6 @@ const (
 	CodeBrokerAway       Code = "broker-away"
 	CodeStoreFault       Code = "store-fault"
 )
+
+// Info returns what is to be said of c.
+func (c Code) Info() CodeInfo { return infos[c] }

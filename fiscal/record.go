@@ -1,0 +1,109 @@
+package fiscal
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"time"
+)
+
+// State is where a command stands (design 4).
+type State string
+
+// States. The first four are not final.
+const (
+	Accepted   State = "accepted"
+	Working    State = "working"    // intent is on disk; the device may have begun
+	Registered State = "registered" // a cloud has taken it
+	Unknown    State = "unknown"    // being found out
+	Held       State = "held"       // a person decides
+	Done       State = "done"
+	Rejected   State = "rejected"
+	Cancelled  State = "cancelled"
+	Abandoned  State = "abandoned"
+
+	// Expired answers a command that was never accepted; no record has it.
+	Expired State = "expired"
+)
+
+// Final tells whether s is the last state of a command.
+func (s State) Final() bool {
+	switch s {
+	case Done, Rejected, Cancelled, Abandoned, Expired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Record is a command's life: what the journal stores.
+type Record struct {
+	Seq      uint64   `json:"seq"` // place in the journal and in the queue, given by the spool
+	ID       string   `json:"id"`
+	Terminal string   `json:"terminal"`        // "" for automatic documents
+	Links    []string `json:"links,omitempty"` // where answers go: every link that the command came by
+	Verb     Verb     `json:"verb"`
+	Device   string   `json:"device"`
+	Route    string   `json:"route,omitempty"`
+	Hash     string   `json:"hash"` // of verb, device or route and body
+
+	AcceptedAt time.Time     `json:"accepted_at"`
+	FinalAt    time.Time     `json:"final_at,omitzero"`
+	FinalSeq   uint64        `json:"final_seq,omitempty"` // order of final answers, for sync
+	WaitLeft   time.Duration `json:"wait_left,omitempty"` // of the envelope's wait; 0: for ever
+	DoubtLeft  time.Duration `json:"doubt_left,omitempty"`
+
+	State    State    `json:"state"`
+	N        int      `json:"n"` // answers given to this id
+	Attempt  int      `json:"attempt"`
+	Document Document `json:"document"`
+
+	Baseline  *Baseline   `json:"baseline,omitempty"`
+	Receipt   *Receipt    `json:"receipt,omitempty"`
+	Counters  *Counters   `json:"counters,omitempty"`
+	Error     *Error      `json:"error,omitempty"`   // why rejected or held
+	Waiting   *Error      `json:"waiting,omitempty"` // the condition that holds it up
+	Recovered bool        `json:"recovered,omitempty"`
+	Printed   string      `json:"printed,omitempty"` // print verbs: "unknown" after a doubt
+	Approved  bool        `json:"approved,omitempty"`
+	Resolved  *Resolution `json:"resolved,omitempty"`
+
+	Timing Timing `json:"timing"`
+}
+
+// Timing is where the time of a command went.
+type Timing struct {
+	Queued  time.Duration `json:"queued,omitempty"`  // acceptance to the worker
+	Durable time.Duration `json:"durable,omitempty"` // writing the acceptance
+	Device  time.Duration `json:"device,omitempty"`  // Prepare, Submit and Find
+	Total   time.Duration `json:"total,omitempty"`
+}
+
+// Action is what a person may decide about a held command.
+type Action string
+
+// Actions of resolve.
+const (
+	ResolveRetry         Action = "retry"
+	ResolveAsCorrection  Action = "as-correction"
+	ResolveDoneElsewhere Action = "done-elsewhere"
+	ResolveGiveUp        Action = "give-up"
+)
+
+// Resolution is a person's decision about a held command.
+type Resolution struct {
+	Action Action    `json:"action"`
+	By     string    `json:"by"`
+	FD     uint32    `json:"fd,omitempty"` // done-elsewhere, as-correction
+	Note   string    `json:"note,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// keyLength is the size of tag 1192.
+const keyLength = 16
+
+// Key is our mark in a document of command id: the same for every attempt, and
+// different for the same id under another topic root (design 5.3).
+func Key(root, id string) string {
+	sum := sha256.Sum256([]byte(root + "\x00" + id))
+	return base32.StdEncoding.EncodeToString(sum[:])[:keyLength]
+}

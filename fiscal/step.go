@@ -1,0 +1,337 @@
+package fiscal
+
+import "time"
+
+// EventKind is what happened to a record.
+type EventKind uint8
+
+// Events.
+const (
+	EventBegin       EventKind = iota + 1 // the worker has come to it, or a wait is over
+	EventRestart                          // the daemon has started again
+	EventPrepared                         // Prepare answered: Baseline
+	EventPrepareFail                      // Prepare refused or failed: Err
+	EventSubmitted                        // Submit answered: Receipt (or Counters)
+	EventSubmitFail                       // Submit refused or failed: Err
+	EventVerdict                          // Find answered: Verdict
+	EventFindFail                         // Find could not ask: Err
+	EventRecovered                        // catching up found our key in the storage: Receipt
+	EventHeld                             // catching up cannot tell: Err
+	EventCancel                           // the terminal wants it gone
+	EventResolve                          // a person decided: Resolution
+)
+
+// Event is one input of Step. Elapsed is the monotonic time since the last
+// event of the same record; Now is the wall clock, for stamps only.
+type Event struct {
+	Kind       EventKind
+	Now        time.Time
+	Elapsed    time.Duration
+	Late       bool // EventBegin: the settlement is older than late_after
+	Baseline   Baseline
+	Receipt    Receipt
+	Counters   *Counters
+	Verdict    Verdict
+	Err        *Error
+	Resolution Resolution
+	Policy     Policy
+}
+
+// Policy are the delays of recovery. They are data of the configuration.
+type Policy struct {
+	Unknown   time.Duration   // doubt that a device does not resolve becomes held after this long
+	Condition []time.Duration // waits between attempts while a condition stands; the last repeats
+	Doubt     []time.Duration // waits between questions; the last repeats
+}
+
+// DefaultPolicy is what design 5 states.
+func DefaultPolicy() Policy {
+	return Policy{
+		Unknown:   15 * time.Minute,
+		Condition: []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second},
+		Doubt:     []time.Duration{200 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second},
+	}
+}
+
+// EffectKind is what the worker has to do.
+type EffectKind uint8
+
+// Effects, executed in order. A failed Save ends the process.
+const (
+	EffectSave    EffectKind = iota + 1 // commit the record with its outgoing answer
+	EffectPrepare                       // call Prepare
+	EffectSubmit                        // call Submit
+	EffectFind                          // call Find
+	EffectWake                          // come back after After with EventBegin
+)
+
+// Effect is one thing to do.
+type Effect struct {
+	Kind  EffectKind
+	After time.Duration
+}
+
+var (
+	save    = Effect{Kind: EffectSave}
+	prepare = Effect{Kind: EffectPrepare}
+	submit  = Effect{Kind: EffectSubmit}
+	find    = Effect{Kind: EffectFind}
+)
+
+// Step moves a record by one event. It is the whole of recovery: the worker
+// and the simulation execute the same effects. The order is the promise: a
+// Submit follows only a Save of Working with its baseline, and leaves Working
+// only by an answer, a proof of nothing, or Unknown. Unknown is left only by
+// Made, Absent or a person.
+//
+// An event that has no meaning in the record's state changes nothing.
+func Step(r Record, ev Event) (Record, []Effect) {
+	if r.State.Final() {
+		return r, nil
+	}
+	r = r.spend(ev)
+	switch ev.Kind {
+	case EventCancel:
+		return r.cancel(ev)
+	case EventResolve:
+		return r.resolve(ev)
+	case EventRecovered:
+		return r.recovered(ev)
+	case EventHeld:
+		if r.State == Accepted {
+			return r.hold(ev.Err)
+		}
+		return r, nil
+	}
+	switch r.State {
+	case Accepted:
+		return r.accepted(ev)
+	case Working:
+		return r.working(ev)
+	case Unknown, Held:
+		return r.doubtful(ev)
+	default:
+		return r, nil
+	}
+}
+
+// spend takes the elapsed time off the limits that run in r's state.
+func (r Record) spend(ev Event) Record {
+	if r.State == Accepted && r.WaitLeft > 0 {
+		r.WaitLeft = max(r.WaitLeft-ev.Elapsed, 1) // 1 ns: spent, but still a limit
+	}
+	if r.State == Unknown && r.DoubtLeft > 0 {
+		r.DoubtLeft = max(r.DoubtLeft-ev.Elapsed, 1)
+	}
+	return r
+}
+
+func (r Record) accepted(ev Event) (Record, []Effect) {
+	switch ev.Kind {
+	case EventBegin, EventRestart:
+		if r.WaitLeft == 1 {
+			return r.waitedOut(ev)
+		}
+		if ev.Late && !r.Approved {
+			return r.hold(Refuse(CodeLate, "at", "settled before late_after"))
+		}
+		if !r.Verb.Document() { // nothing to compare with later: at most once
+			r.State, r.Attempt, r.Waiting = Working, r.Attempt+1, nil
+			return r, []Effect{save, submit}
+		}
+		return r, []Effect{prepare}
+	case EventPrepared:
+		if ev.Baseline.Already != nil {
+			return r.done(ev, *ev.Baseline.Already)
+		}
+		b := ev.Baseline
+		r.State, r.Baseline, r.Attempt, r.Waiting = Working, &b, r.Attempt+1, nil
+		return r, []Effect{save, submit}
+	case EventPrepareFail:
+		return r.refused(ev)
+	default:
+		return r, nil
+	}
+}
+
+func (r Record) working(ev Event) (Record, []Effect) {
+	switch ev.Kind {
+	case EventSubmitted:
+		r.Counters = ev.Counters
+		return r.done(ev, ev.Receipt)
+	case EventSubmitFail:
+		if ev.Err.Outcome != OutcomeUnknown {
+			r.State, r.Baseline = Accepted, nil
+			return r.refused(ev)
+		}
+		return r.doubt(ev)
+	case EventRestart:
+		return r.doubt(ev)
+	default:
+		return r, nil
+	}
+}
+
+// doubt enters Unknown. A print verb has nothing to ask for: it ends, and says
+// that nobody knows whether the paper came out.
+func (r Record) doubt(ev Event) (Record, []Effect) {
+	if !r.Verb.Document() {
+		r.Printed = "unknown"
+		return r.end(ev, Done)
+	}
+	r.State, r.DoubtLeft, r.Waiting = Unknown, ev.Policy.Unknown, ev.Err
+	return r, []Effect{save, find}
+}
+
+// doubtful is Unknown, and Held for a doubt: both go on asking.
+func (r Record) doubtful(ev Event) (Record, []Effect) {
+	if r.State == Held && !r.askable() {
+		return r, nil
+	}
+	switch ev.Kind {
+	case EventBegin, EventRestart:
+		return r, []Effect{find}
+	case EventVerdict:
+		return r.judged(ev)
+	case EventFindFail:
+		r.Waiting = ev.Err
+		if r.State == Unknown && r.DoubtLeft == 1 {
+			return r.hold(Refuse(CodeNeedsPerson, "", "the device has not answered: "+ev.Err.Error()))
+		}
+		return r, []Effect{wake(ev.Policy.Doubt, r.DoubtLeft, ev.Policy.Unknown)}
+	default:
+		return r, nil
+	}
+}
+
+// askable tells whether a held record may still resolve by itself: only the
+// one whose device never answered.
+func (r Record) askable() bool {
+	return r.State == Held && r.Baseline != nil && r.Error != nil && r.Error.Code == CodeNeedsPerson
+}
+
+func (r Record) judged(ev Event) (Record, []Effect) {
+	v := ev.Verdict
+	switch v.Finding {
+	case Made:
+		r.Recovered = true
+		return r.done(ev, v.Receipt)
+	case Absent:
+		r.State, r.Baseline, r.Error = Accepted, nil, nil
+		if r.WaitLeft == 1 {
+			return r.waitedOut(ev)
+		}
+		return r, []Effect{save, prepare}
+	case Busy:
+		return r, []Effect{wake(ev.Policy.Doubt, r.DoubtLeft, ev.Policy.Unknown)}
+	case OtherStorage:
+		return r.hold(Refuse(CodeOtherStorage, "", "another register or another FN answers now"))
+	default:
+		code := v.Code
+		if code == "" {
+			code = CodeClosedByOther
+		}
+		return r.hold(Refuse(code, "", "documents of another program stand where ours should be"))
+	}
+}
+
+// refused is a Prepare or Submit that proved to have made nothing.
+func (r Record) refused(ev Event) (Record, []Effect) {
+	switch ev.Err.Code.Info().Nature {
+	case Content:
+		r.Error = ev.Err
+		return r.end(ev, Rejected)
+	case Doubt:
+		return r.hold(ev.Err)
+	}
+	if r.WaitLeft == 1 {
+		r.Waiting = ev.Err
+		return r.waitedOut(ev)
+	}
+	pause := wake(ev.Policy.Condition, 0, 0)
+	if ev.Kind == EventPrepareFail && r.Waiting != nil && r.Waiting.Code == ev.Err.Code {
+		return r, []Effect{pause} // nothing new to tell
+	}
+	r.Waiting = ev.Err
+	return r, []Effect{save, pause}
+}
+
+// waitedOut ends a command whose "wait" has passed while nothing was made.
+func (r Record) waitedOut(ev Event) (Record, []Effect) {
+	why := "not begun in time"
+	if r.Waiting != nil {
+		why = r.Waiting.Error()
+	}
+	r.Error = Refuse(CodeCondition, "", why)
+	return r.end(ev, Rejected)
+}
+
+func (r Record) recovered(ev Event) (Record, []Effect) {
+	r.Recovered = true
+	return r.done(ev, ev.Receipt)
+}
+
+func (r Record) done(ev Event, receipt Receipt) (Record, []Effect) {
+	if receipt.Kind != "" {
+		r.Receipt = &receipt
+	}
+	if r.Verb == VerbShiftClose && r.Baseline != nil && receipt.By == "" {
+		r.Counters = r.Baseline.Counters
+	}
+	return r.end(ev, Done)
+}
+
+func (r Record) end(ev Event, s State) (Record, []Effect) {
+	r.State, r.FinalAt, r.Waiting = s, ev.Now, nil
+	if s == Done {
+		r.Error = nil
+	}
+	return r, []Effect{save}
+}
+
+func (r Record) hold(why *Error) (Record, []Effect) {
+	r.State, r.Error, r.Waiting = Held, why, nil
+	if r.askable() {
+		return r, []Effect{save, {Kind: EffectWake, After: time.Second}}
+	}
+	return r, []Effect{save}
+}
+
+// cancel wins only over a command that is not begun.
+func (r Record) cancel(ev Event) (Record, []Effect) {
+	if r.State != Accepted {
+		return r, nil
+	}
+	return r.end(ev, Cancelled)
+}
+
+// resolve carries out a person's decision about a held command.
+func (r Record) resolve(ev Event) (Record, []Effect) {
+	if r.State != Held {
+		return r, nil
+	}
+	res := ev.Resolution
+	r.Resolved = &res
+	switch res.Action {
+	case ResolveRetry:
+		r.State, r.Approved, r.Error, r.Baseline = Accepted, true, nil, nil
+		return r, []Effect{save, prepare}
+	case ResolveDoneElsewhere, ResolveAsCorrection:
+		return r.end(ev, Done)
+	case ResolveGiveUp:
+		return r.end(ev, Abandoned)
+	default:
+		return r, nil
+	}
+}
+
+// wake picks the pause for the next attempt: the longer a doubt lasts, the
+// rarer the question. left of total says how long it has lasted.
+func wake(schedule []time.Duration, left, total time.Duration) Effect {
+	i, spent := 0, total-left
+	for i < len(schedule)-1 && spent >= schedule[i]*2 {
+		spent -= schedule[i] * 2
+		i++
+	}
+	return Effect{Kind: EffectWake, After: schedule[i]}
+}
