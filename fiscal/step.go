@@ -164,6 +164,7 @@ func (r Record) working(ev Event) (Record, []Effect) {
 			r.State, r.Baseline = Accepted, nil
 			return r.refused(ev)
 		}
+		r.Counters = ev.Counters // an X report's figures are read before its paper
 		return r.doubt(ev)
 	case EventRestart:
 		return r.doubt(ev)
