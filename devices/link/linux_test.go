@@ -1,0 +1,154 @@
+//go:build linux
+
+package link
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+func openPTY(t *testing.T) (*os.File, string) {
+	t.Helper()
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Skip(err)
+	}
+	name := slave.Name()
+	slave.Close()
+	t.Cleanup(func() { master.Close() })
+	return master, name
+}
+
+func TestPTYExchange(t *testing.T) {
+	t.Parallel()
+	master, name := openPTY(t)
+	l, err := Open(context.Background(), "serial://"+name+"?baud=115200")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	l.SetDeadline(time.Now().Add(5 * time.Second))
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	go master.Write(all)
+	got := make([]byte, len(all))
+	if _, err := io.ReadFull(l, got); err != nil || !slices.Equal(got, all) {
+		t.Fatalf("read %v % X", err, got)
+	}
+	if _, err := l.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(master, got); err != nil || !slices.Equal(got, all) {
+		t.Fatalf("device read %v % X", err, got)
+	}
+	l.SetDeadline(time.Now().Add(20 * time.Millisecond))
+	if _, err := l.Read(got); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("silence: %v", err)
+	}
+}
+
+// Root ignores TIOCEXCL; our own lock must hold all the same.
+func TestPTYLock(t *testing.T) {
+	t.Parallel()
+	_, name := openPTY(t)
+	l, err := Open(context.Background(), "serial://"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := Open(context.Background(), "serial://"+name); !errors.Is(err, ErrBusy) {
+		if err == nil {
+			second.Close()
+		}
+		t.Errorf("second open: %v", err)
+	}
+	l.Close()
+	l, err = Open(context.Background(), "serial://"+name)
+	if err != nil {
+		t.Fatalf("after close: %v", err)
+	}
+	l.Close()
+}
+
+func TestPTYHangUp(t *testing.T) {
+	t.Parallel()
+	master, name := openPTY(t)
+	l, err := Open(context.Background(), "serial://"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	master.Close()
+	l.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := l.Read(make([]byte, 1)); !errors.Is(err, ErrHangUp) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := l.Write([]byte{5}); !errors.Is(err, ErrHangUp) {
+		t.Errorf("write: %v", err)
+	}
+}
+
+func TestPTYStuckWrite(t *testing.T) {
+	t.Parallel()
+	master, name := openPTY(t)
+	l, err := Open(context.Background(), "serial://"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetDeadline(time.Now().Add(100 * time.Millisecond))
+	if _, err = l.Write(make([]byte, 1<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("stuck write: %v", err)
+	}
+	if _, err = l.Write([]byte{1}); !errors.Is(err, ErrClosed) {
+		t.Errorf("write after: %v", err)
+	}
+	go io.Copy(io.Discard, master) // lets the left goroutine end
+}
+
+func TestScanTTY(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	class := filepath.Join(root, "class")
+	put := func(path, text string) {
+		t.Helper()
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("usb/1-1/idVendor", "1fc9")
+	put("usb/1-1/idProduct", "00a7")
+	put("usb/1-1/serial", "0123")
+	put("usb/1-1/product", "Shtrih-M")
+	put("usb/1-1/1-1:1.0/x", "")
+	put("class/ttyS0/type", "4")
+	put("class/ttyS1/type", "0")
+	put("class/tty7/x", "")
+	put("class/ttyACM0/x", "")
+	if err := os.Symlink(filepath.Join(root, "usb/1-1/1-1:1.0"), filepath.Join(class, "ttyACM0/device")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := scanTTY(class, "/dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Port{
+		{Name: "/dev/ttyACM0", VID: "1FC9", PID: "00A7", Serial: "0123", Product: "Shtrih-M"},
+		{Name: "/dev/ttyS0"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v", got)
+	}
+}

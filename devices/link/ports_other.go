@@ -1,0 +1,18 @@
+//go:build !linux
+
+package link
+
+import "go.bug.st/serial/enumerator"
+
+// listPorts asks the library; on Windows it reads setupapi and opens nothing.
+func listPorts() ([]Port, error) {
+	list, err := enumerator.GetDetailedPortsList()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Port, 0, len(list))
+	for _, d := range list {
+		out = append(out, Port{Name: d.Name, VID: d.VID, PID: d.PID, Serial: d.SerialNumber, Product: d.Product})
+	}
+	return out, nil
+}
