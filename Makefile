@@ -1,0 +1,75 @@
+# kassad: `make` lists the targets.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
+TARGETS := linux/amd64 linux/arm64 linux/arm linux/386 windows/amd64 windows/386
+T       ?= 30s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/kassad
+	$(BUILD) -o bin/ ./cmd/kassad
+
+.PHONY: demo
+demo: build ## a shop sells, with no hardware
+	./bin/kassad demo
+
+.PHONY: test
+test: ## all tests
+	go test ./...
+
+.PHONY: race
+race: ## all tests with the race detector
+	go test -race ./...
+
+.PHONY: fmt
+fmt: ## fail if a file is not formatted
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet and staticcheck
+	go vet ./...
+	go tool staticcheck ./...
+
+.PHONY: tidy
+tidy: ## fail if go.mod is not tidy
+	go mod tidy -diff
+
+.PHONY: cross
+cross: ## build for every platform
+	@for t in $(TARGETS); do \
+		echo "build $$t"; \
+		GOOS=$${t%/*} GOARCH=$${t#*/} GOARM=6 $(BUILD) -o dist/$${t%/*}-$${t#*/}/ ./cmd/kassad || exit 1; \
+	done
+
+.PHONY: check
+check: fmt vet tidy test race cross ## everything CI checks
+
+.PHONY: fuzz
+fuzz: ## every parser in turn: make fuzz T=1m
+	@go list ./... | while read -r p; do \
+		go test -list '^Fuzz' $$p | grep '^Fuzz' | while read -r f; do \
+			echo "fuzz $$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(T) $$p || exit 1; \
+		done || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## the table of figures (docs/operations.md says how to read it)
+	go test -run '^TestFigures$$' -count=1 -v ./daemon/sim -figures
+
+.PHONY: generate
+generate: ## JSON Schemas from the wire types
+	go generate ./...
+
+.PHONY: mosquitto
+mosquitto: ## optional: install the broker that some tests start (Debian)
+	@command -v mosquitto >/dev/null || { \
+		echo "Mosquitto is missing; tests that need it are skipped. On Debian: apt-get install mosquitto"; exit 1; }
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist
