@@ -1,0 +1,41 @@
+// Package spool keeps what kassad must not lose: the inbox and journal of
+// commands, the outbox of answers, and what each fiscal storage is known to
+// hold. It is one bbolt file with one writer.
+//
+// Everything that belongs together is written by one Update: a state of a
+// command, the answer that tells of it and the document that it made are on
+// disk together or not at all. Nothing is read at start: what the daemon needs
+// then (queues, doubts, last answers) is reached by index.
+//
+// # Layout
+//
+// Every bucket is at the top level. Numbers in keys are big-endian, so that
+// keys sort by them; a zero byte ends each name. Values are framed: a version
+// byte, CRC-32C over bucket, key, version and body, and the body (codec.go).
+// Values marked "raw" are derived from a framed one, and Check proves them.
+//
+//	bucket     key                      value
+//	meta       "format"                 raw: version of this layout, 4 bytes
+//	           sequence of the bucket   the last event number
+//	values     name                     framed JSON: instance id, epoch, …
+//	records    seq                      framed fiscal.Record; sequence: last seq
+//	ids        command id               raw: seq; or 0 and the time of a tombstone
+//	tombs      time, id                 raw: empty; tombstones by age
+//	queue      device 0 seq             raw: first letter of the state; not final records
+//	finals     terminal 0 final seq     raw: seq, time; sequence: last final seq
+//	outbox     link number, id          framed Message; sequence: last number
+//	links      link name                raw: link number, 2 bytes
+//	documents  FN 0 FD                  framed Entry
+//	keys       key 0 FN 0 FD            raw: empty
+//	cash       FN 0 shift record-id     framed CashEntry
+//
+// An outbox id is a growing number with the link's number in its low 16 bits:
+// Sent needs no index to find the entry.
+//
+// # Figures
+//
+// The freelist is written with each commit (no NoFreelistSync): without it the
+// next start reads every page of the file, which is the one thing a till with a
+// long journal must not wait for. The journal only grows, so the list is short.
+// NoSync is never set.
+package spool
