@@ -181,8 +181,16 @@ type Info struct {
 	Owner        string `json:"owner,omitempty"`
 	Address      string `json:"address,omitempty"`
 	Storage      string `json:"fn"`
+	Taxations    uint8  `json:"taxations,omitempty"` // registered systems, mask 1062; 0: not known
 	Limits       Limits `json:"limits"`
 }
+
+// Versions of the format, as Info.FFD and Receipt.FFD name them.
+const (
+	FFD105 = "1.05"
+	FFD11  = "1.1"
+	FFD12  = "1.2"
+)
 
 // Limits are what the device can carry.
 type Limits struct {

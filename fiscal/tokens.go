@@ -144,6 +144,15 @@ func (t tokens[T]) word(v T) string {
 	return strconv.Itoa(int(v))
 }
 
+func (t tokens[T]) unknown(v T) bool {
+	for _, row := range t {
+		if row.value == v {
+			return false
+		}
+	}
+	return true
+}
+
 func (t tokens[T]) unmarshal(text []byte, v *T) error {
 	got, ok := t.parse(string(text))
 	if !ok {
