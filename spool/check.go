@@ -264,7 +264,7 @@ func (c *checker) documentRecord(k []byte, e *Entry) {
 		return
 	}
 	r, ok, err := c.tx.ByID(e.RecordID)
-	if err != nil || !ok || r.Resolved != nil {
+	if err != nil || !ok || settled(&r) {
 		return
 	}
 	if r.Receipt == nil || r.Receipt.Storage != e.FN || r.Receipt.FD != e.FD {

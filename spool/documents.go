@@ -84,8 +84,13 @@ func EntryOf(r *fiscal.Record) (Entry, bool) {
 
 // makesDocument tells whether r ended in a fiscal document of its own.
 func makesDocument(r *fiscal.Record) bool {
-	return r.State == fiscal.Done && r.Verb.Class() == fiscal.ClassFiscal && r.Resolved == nil &&
+	return r.State == fiscal.Done && r.Verb.Class() == fiscal.ClassFiscal && !settled(r) &&
 		r.Receipt != nil && r.Receipt.By == "" && r.Receipt.FD != 0
+}
+
+// settled tells whether a person, not a register, made the command done.
+func settled(r *fiscal.Record) bool {
+	return r.Resolved != nil && (r.Resolved.Action == fiscal.ResolveDoneElsewhere || r.Resolved.Action == fiscal.ResolveAsCorrection)
 }
 
 func vatSums(d *fiscal.Document) map[fiscal.VAT]VATSum {

@@ -262,7 +262,7 @@ func valid(r *fiscal.Record) error {
 // proved tells whether a done fiscal command names its document: the register
 // did, a person did, or somebody else had brought the state about.
 func proved(r *fiscal.Record) bool {
-	if r.Resolved != nil {
+	if settled(r) {
 		return true
 	}
 	return r.Receipt != nil && (r.Receipt.By != "" || r.Receipt.FD != 0 && r.Receipt.Storage != "")

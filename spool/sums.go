@@ -29,7 +29,7 @@ func codeCash(c *coder, e *CashEntry) {
 
 // cashOf is the cash entry of a done cash-in or cash-out.
 func cashOf(r *fiscal.Record) (CashEntry, bool) {
-	if r.State != fiscal.Done || r.Verb.Class() != fiscal.ClassRecord || r.Receipt == nil || r.Receipt.Storage == "" {
+	if r.State != fiscal.Done || r.Verb.Class() != fiscal.ClassRecord || settled(r) || r.Receipt == nil || r.Receipt.Storage == "" {
 		return CashEntry{}, false
 	}
 	return CashEntry{
