@@ -1,0 +1,4 @@
+package shtrih
+
+// oldReceiptCommands are section 3.7.
+func oldReceiptCommands() []command { return nil }

@@ -1,0 +1,249 @@
+package shtrih
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// Reasons why Serve ends.
+var (
+	ErrPowerOff = errors.New("printer is switched off")
+	ErrPortBusy = errors.New("port serves another host")
+	ErrReplaced = errors.New("another host took the port")
+)
+
+const (
+	mainPort      = "main"
+	outputPackets = 4096 // more than a host that never reads can make the device say
+	readBytes     = 512
+)
+
+// session is one connection of a host.
+type session struct {
+	p       *Printer
+	port    *port
+	conn    io.ReadWriteCloser
+	tcp     bool
+	timer   *time.Timer
+	partial []byte // of a frame
+	queued  []byte // bytes that came while a command was executed
+	out     chan packet
+	why     error // why the printer closed the connection
+}
+
+// packet is bytes on their way to the host; cut closes the line after them.
+type packet struct {
+	data []byte
+	cut  bool
+}
+
+// Serve talks to one host on the main port until the host leaves, the context
+// ends or the printer closes the line. It closes conn. What a second connection
+// does is decided by LinkOptions.Clients.
+func (p *Printer) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
+	return p.serve(ctx, mainPort, conn, false)
+}
+
+// ServePort is Serve on another physical port with link state of its own, for
+// a second host program on the same device.
+func (p *Printer) ServePort(ctx context.Context, name string, conn io.ReadWriteCloser) error {
+	return p.serve(ctx, name, conn, false)
+}
+
+func (p *Printer) serve(ctx context.Context, name string, conn io.ReadWriteCloser, tcp bool) error {
+	s := &session{p: p, conn: conn, tcp: tcp, timer: time.NewTimer(time.Hour), out: make(chan packet, outputPackets)}
+	s.timer.Stop()
+	if err := p.attach(s, name); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	in := make(chan []byte)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { s.read(in, stop) })
+	wg.Go(func() { s.drain(stop) })
+	err := s.loop(ctx, in)
+	close(stop)
+	s.timer.Stop()
+	_ = conn.Close() // unblocks both goroutines; the host may have closed it first
+	wg.Wait()
+	return p.release(s, err)
+}
+
+// attach gives the session its port by the policy for second connections.
+func (p *Printer) attach(s *session, name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.powered && !p.silent {
+		return ErrPowerOff
+	}
+	o := p.ports[name]
+	if o == nil {
+		o = newPort()
+		p.ports[name] = o
+	}
+	if old := o.session; old != nil {
+		switch p.cfg.Link.Clients {
+		case Refuse:
+			return ErrPortBusy
+		case Share:
+			o = newPort()
+			o.private, o.state = true, linkWaitSTX
+			p.shared[o] = struct{}{}
+		default:
+			old.close(ErrReplaced)
+			o.detach(p.cfg.Link.DropPendingOnClose)
+		}
+	}
+	s.port, o.session = o, s
+	return nil
+}
+
+func (p *Printer) release(s *session, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.port.session == s {
+		s.port.detach(p.cfg.Link.DropPendingOnClose)
+	}
+	delete(p.shared, s.port)
+	if s.why != nil {
+		return s.why
+	}
+	return err
+}
+
+func (s *session) loop(ctx context.Context, in <-chan []byte) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case chunk, open := <-in:
+			if !open {
+				return nil // the host left
+			}
+			s.feed(chunk)
+		case <-s.timer.C:
+			s.locked(s.expire)
+		case <-s.port.ready:
+			s.locked(s.deliver)
+		}
+	}
+}
+
+// locked runs f with the printer locked, unless another session has the port.
+func (s *session) locked(f func()) {
+	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
+	if s.port.session == s && s.p.powered {
+		f()
+	}
+}
+
+func (s *session) feed(chunk []byte) {
+	for _, b := range chunk {
+		var msg []byte
+		s.locked(func() {
+			if !s.p.pulled {
+				msg = s.input(b)
+			}
+		})
+		if msg != nil {
+			s.accept(msg)
+			s.locked(s.deliver)
+		}
+	}
+}
+
+// send queues bytes for the host.
+func (s *session) send(b ...byte) { s.write(packet{data: b}) }
+
+func (s *session) write(k packet) {
+	if s.p.pulled {
+		return
+	}
+	select {
+	case s.out <- k:
+	default: // a host that never reads loses bytes, as on a serial line
+	}
+}
+
+// close ends the session from the printer's side.
+func (s *session) close(why error) {
+	s.why = why
+	_ = s.conn.Close() // the host learns it by its next read
+}
+
+func (s *session) read(in chan<- []byte, stop <-chan struct{}) {
+	defer close(in)
+	buf := make([]byte, readBytes)
+	for {
+		n, err := s.conn.Read(buf)
+		if n > 0 {
+			select {
+			case in <- append([]byte(nil), buf[:n]...):
+			case <-stop:
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// drain writes what the device says, at the pace of the line.
+func (s *session) drain(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case k := <-s.out:
+			if !s.paced(k.data, stop) {
+				return
+			}
+			if k.cut {
+				_ = s.conn.Close()
+				return
+			}
+		}
+	}
+}
+
+func (s *session) paced(b []byte, stop <-chan struct{}) bool {
+	step := len(b)
+	var pause time.Duration
+	if baud := s.p.cfg.Link.Baud; baud > 0 {
+		step, pause = 1, 10*time.Second/time.Duration(baud) // 8N1 is ten bits a byte
+	}
+	for len(b) > 0 {
+		if pause > 0 && !sleep(pause, stop) {
+			return false
+		}
+		if _, err := s.conn.Write(b[:min(step, len(b))]); err != nil {
+			return false
+		}
+		b = b[min(step, len(b)):]
+	}
+	return true
+}
+
+// sleep waits, or reports false when stop closes first.
+func sleep(d time.Duration, stop <-chan struct{}) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-stop:
+		return false
+	}
+}
+
+func (p *Printer) trailingFF(s *session) bool {
+	return p.cfg.Link.TrailingFF || s.tcp && !p.cfg.Link.NoTrailingFF
+}
