@@ -49,6 +49,7 @@ const (
 	CodeNotFound           Code = "not-found"
 	CodeNotBegunOnly       Code = "not-begun-only"
 	CodeCancelled          Code = "cancelled"
+	CodeShiftIsOpen        Code = "shift-is-open"
 	CodeDeviceRefused      Code = "device-refused" // the device refused the content with a code of its own
 
 	CodeCondition    Code = "condition" // "wait" has passed while a condition stood

@@ -115,9 +115,11 @@ func Step(r Record, ev Event) (Record, []Effect) {
 	}
 }
 
-// spend takes the elapsed time off the limits that run in r's state.
+// spend takes the elapsed time off the limits that run in r's state. The wait
+// runs in every state: a command that comes out of a doubt as not made may be
+// long past it.
 func (r Record) spend(ev Event) Record {
-	if r.State == Accepted && r.WaitLeft > 0 {
+	if r.WaitLeft > 0 {
 		r.WaitLeft = max(r.WaitLeft-ev.Elapsed, 1) // 1 ns: spent, but still a limit
 	}
 	if r.State == Unknown && r.DoubtLeft > 0 {
@@ -143,6 +145,9 @@ func (r Record) accepted(ev Event) (Record, []Effect) {
 	case EventPrepared:
 		if ev.Baseline.Already != nil {
 			return r.done(ev, *ev.Baseline.Already)
+		}
+		if r.WaitLeft == 1 {
+			return r.waitedOut(ev)
 		}
 		b := ev.Baseline
 		r.State, r.Baseline, r.Attempt, r.Waiting = Working, &b, r.Attempt+1, nil
@@ -291,6 +296,9 @@ func (r Record) end(ev Event, s State) (Record, []Effect) {
 }
 
 func (r Record) hold(why *Error) (Record, []Effect) {
+	if r.State == Held && r.Error != nil && r.Error.Code == why.Code { // asked again, nothing new to tell
+		return r, []Effect{{Kind: EffectWake, After: time.Second}}
+	}
 	r.State, r.Error, r.Waiting = Held, why, nil
 	if r.askable() {
 		return r, []Effect{save, {Kind: EffectWake, After: time.Second}}
@@ -311,18 +319,18 @@ func (r Record) resolve(ev Event) (Record, []Effect) {
 	if r.State != Held {
 		return r, nil
 	}
-	res := ev.Resolution
+	before, res := r, ev.Resolution
 	r.Resolved = &res
 	switch res.Action {
-	case ResolveRetry:
-		r.State, r.Approved, r.Error, r.Baseline = Accepted, true, nil, nil
+	case ResolveRetry: // who decides hours later does not mean the wait
+		r.State, r.Approved, r.Error, r.Baseline, r.WaitLeft = Accepted, true, nil, nil, 0
 		return r, []Effect{save, prepare}
 	case ResolveDoneElsewhere, ResolveAsCorrection:
 		return r.end(ev, Done)
 	case ResolveGiveUp:
 		return r.end(ev, Abandoned)
 	default:
-		return r, nil
+		return before, nil
 	}
 }
 
