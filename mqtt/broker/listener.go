@@ -1,0 +1,169 @@
+package broker
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/listeners"
+)
+
+const (
+	daemonListener = "daemon"
+	acceptPause    = 50 * time.Millisecond
+)
+
+// listener replaces the library's: that one gives a silent connection for ever
+// to say CONNECT, takes any number of them, and ends at the first failed
+// accept.
+type listener struct {
+	id  string
+	net net.Listener
+	tls *tls.Config
+	log *slog.Logger
+
+	mu     sync.Mutex
+	closed chan struct{}
+	conns  map[*conn]struct{}
+	work   sync.WaitGroup
+}
+
+var _ listeners.Listener = (*listener)(nil)
+
+// conn carries what belongs to a connection and not to a session. The fields
+// are used by the connection's reading goroutine only.
+type conn struct {
+	net.Conn
+	ackID  uint16
+	bucket bucket
+}
+
+func listen(id, address string, config *tls.Config, log *slog.Logger) (*listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &listener{id: id, net: l, tls: config, log: log, closed: make(chan struct{}), conns: make(map[*conn]struct{})}, nil
+}
+
+func (l *listener) Init(*slog.Logger) error { return nil }
+func (l *listener) ID() string              { return l.id }
+func (l *listener) Address() string         { return l.net.Addr().String() }
+func (l *listener) Protocol() string        { return "tcp" }
+
+// Serve accepts until Close.
+func (l *listener) Serve(establish listeners.EstablishFn) {
+	if !l.begin(nil) {
+		return
+	}
+	defer l.work.Done()
+	for {
+		accepted, err := l.net.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of descriptors: wait for some to come back
+			l.log.Warn("broker cannot accept", "error", err)
+			pause(acceptPause, l.closed)
+			continue
+		}
+		l.take(accepted, establish)
+	}
+}
+
+func (l *listener) take(accepted net.Conn, establish listeners.EstablishFn) {
+	c := &conn{Conn: accepted, bucket: newBucket(time.Now())}
+	if l.tls != nil {
+		c.Conn = tls.Server(accepted, l.tls)
+	}
+	// The library sets its own deadline once it has read CONNECT.
+	if err := c.SetDeadline(time.Now().Add(handshakeTime)); err != nil || !l.begin(c) {
+		_ = c.Close()
+		return
+	}
+	go func() {
+		defer l.work.Done()
+		err := establish(l.id, c)
+		l.log.Debug("broker connection ended", "remote", c.RemoteAddr().String(), "error", err)
+		_ = c.Close()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.conns, c)
+	}()
+}
+
+// begin counts a goroutine, unless the listener is closed or full.
+func (l *listener) begin(c *conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.closed:
+		return false
+	default:
+	}
+	if c != nil {
+		if len(l.conns) >= connectionsMax {
+			l.log.Warn("broker is full", "connections", len(l.conns))
+			return false
+		}
+		l.conns[c] = struct{}{}
+	}
+	l.work.Add(1)
+	return true
+}
+
+// Close ends every connection and waits for its goroutine: the library counts
+// them only once they run, and would miss the youngest.
+func (l *listener) Close(closeClients listeners.CloseFn) {
+	l.shut()
+	closeClients(l.id)
+	l.mu.Lock()
+	for c := range l.conns {
+		_ = c.Close()
+	}
+	l.mu.Unlock()
+	l.work.Wait()
+}
+
+func (l *listener) shut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.closed:
+	default:
+		close(l.closed)
+		_ = l.net.Close()
+	}
+}
+
+func pause(d time.Duration, done <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-done:
+	}
+}
+
+// bucket bounds the rate of one connection's publishes.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+func newBucket(now time.Time) bucket { return bucket{tokens: publishBurst, at: now} }
+
+// take tells how long to wait before the next publish may be read. It is no
+// money: a float may count tokens.
+func (b *bucket) take(now time.Time) time.Duration {
+	b.tokens = min(publishBurst, b.tokens+now.Sub(b.at).Seconds()*publishRatePerSecond)
+	b.at = now
+	b.tokens--
+	if b.tokens >= 0 {
+		return 0
+	}
+	return time.Duration(-b.tokens / publishRatePerSecond * float64(time.Second))
+}

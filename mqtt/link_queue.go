@@ -1,0 +1,123 @@
+package mqtt
+
+import (
+	"context"
+	"sync"
+)
+
+// Incoming is a message from the broker.
+type Incoming struct {
+	Link      string
+	Topic     string
+	Payload   []byte // may be larger than the contract allows
+	Retained  bool
+	Duplicate bool
+
+	ack func()
+}
+
+// Ack tells the broker that the message is taken care of. Call it after the
+// commit; a message that is not acknowledged comes again with a later
+// connection. It never waits, and does nothing once the connection that
+// brought the message is gone.
+func (in Incoming) Ack() {
+	if in.ack != nil {
+		in.ack()
+	}
+}
+
+// queue holds incoming messages in order, bounded by count and bytes. It never
+// makes the producer wait: that is the library's goroutine, which also reads
+// the acknowledgements of what we publish.
+type queue struct {
+	messagesMax int
+
+	mu       sync.Mutex
+	items    []Incoming
+	bytes    int
+	missed   uint64 // refused since the last recovered
+	total    uint64 // refused ever
+	ready    chan struct{}
+	finished bool
+}
+
+func newQueue(messagesMax int) *queue {
+	return &queue{messagesMax: messagesMax, ready: make(chan struct{}, 1)}
+}
+
+func (q *queue) push(in Incoming) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) >= q.messagesMax || q.bytes+len(in.Payload) > linkQueueBytesMax {
+		q.missed++
+		q.total++
+		return false
+	}
+	q.items = append(q.items, in)
+	q.bytes += len(in.Payload)
+	q.signal()
+	return true
+}
+
+// pop waits for the next message. After finish it hands out what is left, then
+// ErrClosed.
+func (q *queue) pop(ctx context.Context) (Incoming, error) {
+	for {
+		q.mu.Lock()
+		if len(q.items) > 0 {
+			in := q.items[0]
+			q.items[0] = Incoming{} // frees the payload
+			q.items = q.items[1:]
+			q.bytes -= len(in.Payload)
+			if len(q.items) > 0 {
+				q.signal()
+			}
+			q.mu.Unlock()
+			return in, nil
+		}
+		finished := q.finished
+		if finished {
+			q.signal() // for the next reader
+		}
+		q.mu.Unlock()
+		if finished {
+			return Incoming{}, ErrClosed
+		}
+		select {
+		case <-q.ready:
+		case <-ctx.Done():
+			return Incoming{}, ctx.Err()
+		}
+	}
+}
+
+// recovered tells, once, that messages were refused and there is room again.
+func (q *queue) recovered() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.missed == 0 || len(q.items) > q.messagesMax/2 || q.bytes > linkQueueBytesMax/2 {
+		return false
+	}
+	q.missed = 0
+	return true
+}
+
+func (q *queue) finish() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.finished = true
+	q.signal()
+}
+
+func (q *queue) figures() (messages int, refused uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items), q.total
+}
+
+func (q *queue) signal() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}

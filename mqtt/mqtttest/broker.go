@@ -1,0 +1,71 @@
+// Package mqtttest starts brokers for tests: the embedded one, a real
+// Mosquitto, and a scripted one that misbehaves on purpose.
+package mqtttest
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+
+	"kassad/mqtt"
+	"kassad/mqtt/broker"
+)
+
+// Topics returns a root for tests.
+func Topics(t testing.TB) mqtt.Topics {
+	t.Helper()
+	topics, err := mqtt.NewTopics("local", "shop", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return topics
+}
+
+// Log returns a logger into the test's output, or none if quiet.
+func Log(t testing.TB) *slog.Logger {
+	t.Helper()
+	if !testing.Verbose() {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
+}
+
+// StartBroker starts the embedded broker, on a free loopback port and without
+// users unless change says otherwise. It is closed with the test.
+func StartBroker(t testing.TB, change ...func(*broker.Config)) *broker.Broker {
+	t.Helper()
+	config := broker.Config{Listen: "127.0.0.1:0", Topics: Topics(t)}
+	for _, f := range change {
+		f(&config)
+	}
+	b, err := broker.New(config, Log(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeAll(t, b) })
+	return b
+}
+
+func closeAll(t testing.TB, closers ...io.Closer) {
+	t.Helper()
+	for _, c := range closers {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// FreeAddress returns a loopback address that was free a moment ago.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(t, l)
+	return l.Addr().String()
+}
