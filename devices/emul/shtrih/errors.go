@@ -19,6 +19,7 @@ const (
 	errSettings      code = 0x35
 	errUnsupported   code = 0x37
 	errPaidShort     code = 0x45
+	errTotalOverflow code = 0x48
 	errWrongType     code = 0x49
 	errReceiptOpen   code = 0x4A
 	errNonCashOver   code = 0x4D

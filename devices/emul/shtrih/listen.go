@@ -40,6 +40,6 @@ func (p *Printer) ServeTCP(ctx context.Context, l net.Listener) error {
 			}
 			return errors.Join(fmt.Errorf("accept: %w", err), l.Close())
 		}
-		wg.Go(func() { _ = p.serve(ctx, mainPort, conn, true) }) // why one host left is no concern of the next
+		wg.Go(func() { _ = p.serve(ctx, mainPort, conn, lineTCP) }) // why one host left is no concern of the next
 	}
 }

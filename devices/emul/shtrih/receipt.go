@@ -132,7 +132,7 @@ func (p *Printer) addItem(c *call, t byte, i item) code {
 	case len(r.Items) >= receiptItems:
 		return errTooMany
 	case r.total()+i.Sum > moneyMax:
-		return 0x48 // receipt total overflow
+		return errTotalOverflow
 	}
 	if e := p.resume(); e != ok {
 		return e
@@ -283,6 +283,10 @@ func (p *Printer) receiptData(r *receipt, s *settlement) []byte {
 		b = ffd.AppendVLN(b, v.tag, uint64(v.sum))
 	}
 	b = append(b, vatTags(p.receiptVAT(r, s))...)
+	if r.Correction {
+		fields, _ := ffd.Decode(r.Tags)
+		b = append(b, p.basis(fields)...)
+	}
 	for _, i := range r.Items {
 		b = ffd.Append(b, ffd.TagItem, p.itemData(i))
 	}

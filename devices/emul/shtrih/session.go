@@ -21,12 +21,21 @@ const (
 	readBytes     = 512
 )
 
+// lineKind is how a connection behaves when the device goes away.
+type lineKind int
+
+const (
+	lineStream lineKind = iota // closes
+	lineTCP                    // closes, and the device adds FF after ACK
+	lineSerial                 // stays open and silent
+)
+
 // session is one connection of a host.
 type session struct {
 	p       *Printer
 	port    *port
 	conn    io.ReadWriteCloser
-	tcp     bool
+	line    lineKind
 	timer   *time.Timer
 	partial []byte // of a frame
 	queued  []byte // bytes that came while a command was executed
@@ -44,17 +53,17 @@ type packet struct {
 // ends or the printer closes the line. It closes conn. What a second connection
 // does is decided by LinkOptions.Clients.
 func (p *Printer) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
-	return p.serve(ctx, mainPort, conn, false)
+	return p.serve(ctx, mainPort, conn, lineStream)
 }
 
 // ServePort is Serve on another physical port with link state of its own, for
 // a second host program on the same device.
 func (p *Printer) ServePort(ctx context.Context, name string, conn io.ReadWriteCloser) error {
-	return p.serve(ctx, name, conn, false)
+	return p.serve(ctx, name, conn, lineStream)
 }
 
-func (p *Printer) serve(ctx context.Context, name string, conn io.ReadWriteCloser, tcp bool) error {
-	s := &session{p: p, conn: conn, tcp: tcp, timer: time.NewTimer(time.Hour), out: make(chan packet, outputPackets)}
+func (p *Printer) serve(ctx context.Context, name string, conn io.ReadWriteCloser, line lineKind) error {
+	s := &session{p: p, conn: conn, line: line, timer: time.NewTimer(time.Hour), out: make(chan packet, outputPackets)}
 	s.timer.Stop()
 	if err := p.attach(s, name); err != nil {
 		return errors.Join(err, conn.Close())
@@ -76,7 +85,7 @@ func (p *Printer) serve(ctx context.Context, name string, conn io.ReadWriteClose
 func (p *Printer) attach(s *session, name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.powered && !p.silent {
+	if !p.powered && !p.silent && s.line != lineSerial {
 		return ErrPowerOff
 	}
 	o := p.ports[name]
@@ -169,8 +178,12 @@ func (s *session) write(k packet) {
 	}
 }
 
-// close ends the session from the printer's side.
+// close ends the session from the printer's side. A serial line has nothing
+// that could be closed: only silence.
 func (s *session) close(why error) {
+	if s.line == lineSerial && why != ErrReplaced {
+		return
+	}
 	s.why = why
 	_ = s.conn.Close() // the host learns it by its next read
 }
@@ -203,7 +216,7 @@ func (s *session) drain(stop <-chan struct{}) {
 			if !s.paced(k.data, stop) {
 				return
 			}
-			if k.cut {
+			if k.cut && s.line != lineSerial {
 				_ = s.conn.Close()
 				return
 			}
@@ -245,5 +258,5 @@ func sleep(d time.Duration, stop <-chan struct{}) bool {
 }
 
 func (p *Printer) trailingFF(s *session) bool {
-	return p.cfg.Link.TrailingFF || s.tcp && !p.cfg.Link.NoTrailingFF
+	return p.cfg.Link.TrailingFF || s.line == lineTCP && !p.cfg.Link.NoTrailingFF
 }
