@@ -51,6 +51,9 @@ func (tx *Tx) queued(device string) int {
 	return n
 }
 
+// QueueLen is how many records of a device are not final.
+func (tx *Tx) QueueLen(device string) int { return tx.queued(device) }
+
 // Queue lists the records of a device that are not final, in order.
 func (tx *Tx) Queue(device string) ([]fiscal.Record, error) {
 	var out []fiscal.Record

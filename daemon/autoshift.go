@@ -1,0 +1,49 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"kassad/fiscal"
+)
+
+// healShift closes a shift that is over 24 hours and opens the next one, each
+// as a record of its own, before the document's baseline is taken (design
+// 5.8). It tells whether the document may be prepared again.
+func (w *worker) healShift(ctx context.Context, r fiscal.Record, refusal error) bool {
+	if refusal == nil || !w.cfg.AutoShift || !r.Verb.Receipt() {
+		return false
+	}
+	if fiscal.AsError(refusal, "").Code != fiscal.CodeShiftExpired {
+		return false
+	}
+	st, err := w.backend.Status(ctx)
+	if err != nil || !st.Shift.Open {
+		return false
+	}
+	next := st.Shift.Number + 1
+	return w.automatic(ctx, fiscal.VerbShiftClose, fmt.Sprintf("auto-close-%s-%d", st.FN.Serial, st.Shift.Number), r) &&
+		w.automatic(ctx, fiscal.VerbShiftOpen, fmt.Sprintf("auto-open-%s-%d", st.FN.Serial, next), r)
+}
+
+// automatic makes a shift document under an id that cannot be made twice, in
+// the name of the cashier whose receipt needs it. It reports success.
+func (w *worker) automatic(ctx context.Context, verb fiscal.Verb, id string, r fiscal.Record) bool {
+	now := time.Now()
+	it, err := w.accept(fiscal.Record{
+		ID: id, Verb: verb, Device: w.cfg.Name, Hash: "auto", AcceptedAt: now, State: fiscal.Accepted,
+		Document: fiscal.Document{ID: id, Verb: verb, Key: w.journal.key(id), At: now, Cashier: r.Document.Cashier},
+	})
+	if err != nil {
+		w.log.Error("automatic shift document", "id", id, "err", err)
+		return false
+	}
+	if !it.record.State.Final() {
+		if err := w.drive(ctx, it, fiscal.Event{Kind: fiscal.EventBegin}); err != nil {
+			w.fail(err)
+			return false
+		}
+	}
+	return it.record.State == fiscal.Done
+}

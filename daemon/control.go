@@ -1,0 +1,116 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kassad/fiscal"
+)
+
+// The control socket is the same management as over MQTT, for who may open a
+// file of the service's user on this computer.
+const (
+	controlName    = "control.sock"
+	controlMode    = 0o600
+	controlTimeout = 2 * time.Minute // set-time and doctor talk to devices
+	controlBodyMax = 1 << 20
+)
+
+// ControlPath is where the daemon of cfg listens.
+func ControlPath(cfg Config) string { return filepath.Join(cfg.DataDir, controlName) }
+
+// controlReply is what the socket answers: a result or an error.
+type controlReply struct {
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  *fiscal.Error   `json:"error,omitempty"`
+}
+
+// serveControl answers until ctx ends.
+func (d *Daemon) serveControl(ctx context.Context) error {
+	path := ControlPath(d.cfg)
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket == 0 {
+		return fmt.Errorf("control socket: %s exists and is no socket; move it away", path)
+	}
+	os.Remove(path) // left by a kill: the store's lock says that we are alone
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.Chmod(path, controlMode); err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /{op}", d.control)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: controlTimeout}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return nil
+}
+
+func (d *Daemon) control(w http.ResponseWriter, r *http.Request) {
+	var req controlRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, controlBodyMax)).Decode(&req); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), controlTimeout)
+	defer cancel()
+	var reply controlReply
+	result, refusal := d.manage(ctx, r.PathValue("op"), req.By, "control", req.Body)
+	if refusal != nil {
+		reply.Error = refusal
+	} else {
+		reply.Result, _ = json.Marshal(result)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(reply)
+}
+
+type controlRequest struct {
+	By   string          `json:"by"`
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// ErrNotRunning says that no daemon serves the data directory.
+var ErrNotRunning = errors.New("kassad is not running here")
+
+// Control asks the running daemon of cfg. The error is ErrNotRunning, a
+// *fiscal.Error, or what went wrong on the way.
+func Control(ctx context.Context, cfg Config, op, by string, body any) (json.RawMessage, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	payload, _ := json.Marshal(controlRequest{By: by, Body: raw})
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", ControlPath(cfg))
+	}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://kassad/"+op, bytes.NewReader(payload))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrNotRunning, err)
+	}
+	defer resp.Body.Close()
+	var reply controlReply
+	if err := json.NewDecoder(resp.Body).Decode(&reply); err != nil {
+		return nil, fmt.Errorf("control %s: %w", op, err)
+	}
+	if reply.Error != nil {
+		return nil, reply.Error
+	}
+	return reply.Result, nil
+}

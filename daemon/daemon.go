@@ -1,0 +1,264 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kassad/fiscal"
+	"kassad/mqtt"
+	"kassad/mqtt/broker"
+	"kassad/spool"
+)
+
+// Limits of stopping.
+const (
+	// stopGrace is how long the receipt in hand may take to end after a stop
+	// was asked for; what is not done by then is found out at the next start.
+	stopGrace = 20 * time.Second
+	// closeGrace is how long a link may take to say goodbye.
+	closeGrace = 2 * time.Second
+	// stateInterval is the least time between two publications of one state.
+	stateInterval = 200 * time.Millisecond
+)
+
+// ErrRestart is what Run returns after a restart was asked for.
+var ErrRestart = errors.New("restart requested")
+
+// Options are what the binary and the emulated shop give a daemon beside its
+// configuration.
+type Options struct {
+	Open    func(DeviceConfig) (fiscal.Backend, error)
+	Log     *slog.Logger
+	Version string
+	// Ready, if not nil, is called once when commands are taken, with the
+	// address of the embedded broker.
+	Ready func(broker string)
+}
+
+// Daemon is one node.
+type Daemon struct {
+	cfg     Config
+	opt     Options
+	log     *slog.Logger
+	ring    *logRing
+	topics  mqtt.Topics
+	id      identity
+	started time.Time
+
+	spool   *spool.Spool
+	journal *journal
+	alerts  *alertBook
+	rivals  *rivals
+	state   *mqtt.State
+	broker  *broker.Broker
+	links   []*station
+	workers map[string]*worker
+	views   sync.Map // device name → deviceView
+
+	counts   counts
+	stopping chan struct{} // closed: begin nothing new
+	restart  chan struct{}
+	fatal    chan error
+	once     sync.Once
+	asked    atomic.Bool
+}
+
+// New opens the store and the devices of cfg. Nothing is begun before Run.
+func New(cfg Config, opt Options) (*Daemon, error) {
+	if err := os.MkdirAll(cfg.DataDir, dataDirMode); err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
+	}
+	topics, err := mqtt.NewTopics(cfg.Org, cfg.Store, cfg.Node)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{
+		cfg: cfg, opt: opt, topics: topics, ring: &logRing{}, started: time.Now(), workers: map[string]*worker{},
+		stopping: make(chan struct{}), restart: make(chan struct{}), fatal: make(chan error, 1),
+	}
+	d.log = ringLogger(opt.Log, d.ring)
+	d.state = mqtt.NewState(stateInterval)
+	if d.spool, err = spool.Open(storePath(cfg.DataDir), spool.Options{}); err != nil {
+		return nil, err
+	}
+	if err := d.build(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Daemon) build() (err error) {
+	if d.id, err = establish(d.spool); err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	d.alerts = newAlertBook(d.alertChanged)
+	d.rivals = newRivals(d.id.Instance, d.alerts)
+	d.journal = &journal{spool: d.spool, topics: d.topics, kick: d.kick, told: d.told}
+	if err := d.buildLinks(); err != nil {
+		return err
+	}
+	for _, l := range d.links {
+		d.journal.links = append(d.journal.links, l.name)
+	}
+	for _, dc := range d.cfg.Devices {
+		backend, err := d.opt.Open(dc)
+		if err != nil {
+			return fmt.Errorf("device %s: %w", dc.Name, err)
+		}
+		d.workers[dc.Name] = d.newWorker(dc, backend)
+	}
+	return nil
+}
+
+func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
+	policy := fiscal.DefaultPolicy()
+	policy.Unknown = time.Duration(d.cfg.UnknownAfter)
+	return &worker{
+		cfg: dc, backend: backend, can: capabilities(backend), journal: d.journal, alerts: d.alerts, log: d.log, policy: policy,
+		late: time.Duration(d.cfg.LateAfter), paused: d.rivals.paused, stopping: d.stopping,
+		arrivals: make(chan fiscal.Record, 2*spool.QueueMax), requests: make(chan func(context.Context)),
+		onStatus: func(v deviceView) { d.deviceChanged(dc.Name, v) },
+		progress: d.counts.beat, fail: d.fail,
+	}
+}
+
+// fail ends the daemon: the store cannot be trusted any more.
+func (d *Daemon) fail(err error) {
+	select {
+	case d.fatal <- err:
+	default: // one reason is enough
+	}
+}
+
+// Run serves until ctx ends, a restart is asked for, or the store fails. The
+// receipt in hand is finished first.
+func (d *Daemon) Run(ctx context.Context) error {
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	workers, hard2 := errgroup.WithContext(hard)
+	for _, w := range d.workers {
+		workers.Go(func() error { return w.run(hard2) })
+	}
+	serving, stopServing := context.WithCancel(hard2)
+	defer stopServing()
+	services, serving := errgroup.WithContext(serving)
+	if err := d.serve(services, serving); err != nil {
+		stopServing()
+		cancel()
+		return errors.Join(err, services.Wait(), workers.Wait())
+	}
+	reason := d.wait(ctx, hard2, serving)
+	d.log.Info("stopping", "why", fmt.Sprint(reason))
+	d.publishNode(mqtt.NodeDraining)
+	close(d.stopping)
+	grace := time.AfterFunc(stopGrace, cancel)
+	defer grace.Stop()
+	err := workers.Wait()
+	d.sayGoodbye()
+	stopServing()
+	err = errors.Join(err, services.Wait())
+	if err == nil || errors.Is(err, context.Canceled) {
+		err = reason
+	}
+	return err
+}
+
+// wait returns why the daemon stops; nil when its context ended.
+func (d *Daemon) wait(ctx, workers, services context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.restart:
+		return ErrRestart
+	case err := <-d.fatal:
+		return fmt.Errorf("store: %w", err)
+	case <-workers.Done():
+		return context.Cause(workers)
+	case <-services.Done():
+		return context.Cause(services)
+	}
+}
+
+// serve starts everything that talks to the outside, in order: the broker, the
+// links, the intake, the control socket.
+func (d *Daemon) serve(group *errgroup.Group, ctx context.Context) error {
+	if d.broker != nil {
+		if err := d.broker.Start(ctx); err != nil {
+			return fmt.Errorf("embedded broker: %w", err)
+		}
+		d.log.Info("embedded broker", "listen", d.broker.Addr())
+	}
+	d.publishAll()
+	for _, l := range d.links {
+		if err := d.startLink(ctx, l); err != nil {
+			return err
+		}
+		group.Go(func() error { return d.receive(ctx, l) })
+	}
+	group.Go(func() error { return d.serveControl(ctx) })
+	group.Go(func() error { return d.watch(ctx) })
+	if d.opt.Ready != nil {
+		addr := ""
+		if d.broker != nil {
+			addr = d.broker.Addr()
+		}
+		d.opt.Ready(addr)
+	}
+	return nil
+}
+
+// Close gives up the devices and the store. Run must have ended.
+func (d *Daemon) Close() error {
+	var errs []error
+	for _, w := range d.workers {
+		errs = append(errs, w.backend.Close())
+	}
+	if d.broker != nil {
+		errs = append(errs, d.broker.Close())
+	}
+	return errors.Join(append(errs, d.spool.Close())...)
+}
+
+// requestRestart makes Run return ErrRestart.
+func (d *Daemon) requestRestart() { d.once.Do(func() { close(d.restart) }) }
+
+// handOver gives a record to the worker of its device.
+func (d *Daemon) handOver(r fiscal.Record) {
+	if w := d.workers[r.Device]; w != nil {
+		w.arrivals <- r // never full: the queue is bounded at acceptance
+	}
+}
+
+func (d *Daemon) workerOf(name string) (*worker, error) {
+	if name == "" && len(d.workers) == 1 {
+		name = d.cfg.Devices[0].Name
+	}
+	if w := d.workers[name]; w != nil {
+		return w, nil
+	}
+	return nil, fiscal.Refuse(fiscal.CodeUnknownDevice, "device", fmt.Sprintf("%q is none of %v", name, d.deviceNames()))
+}
+
+func (d *Daemon) deviceNames() []string {
+	var names []string
+	for name := range d.workers {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+func (d *Daemon) kick() {
+	for _, l := range d.links {
+		l.link.Kick()
+	}
+}

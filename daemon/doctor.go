@@ -1,0 +1,165 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"time"
+
+	"kassad/fiscal"
+	"kassad/mqtt"
+)
+
+// Limits of what doctor calls good.
+const (
+	fsyncSlow   = 50 * time.Millisecond
+	fsyncProbes = 5
+	diskFreeLow = 200 << 20
+)
+
+// Check is one line of doctor.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"` // what to try
+}
+
+// checkDisk measures how long the data directory takes to keep a promise.
+func checkDisk(dir string) Check {
+	worst, err := fsyncTime(dir)
+	if err != nil {
+		return Check{Name: "disk", Detail: err.Error(), Hint: "give the service's user the right to write in " + dir}
+	}
+	c := Check{Name: "disk", OK: worst < fsyncSlow, Detail: fmt.Sprintf("%s: flush %.1f ms", dir, float64(worst.Microseconds())/1000)}
+	if !c.OK {
+		c.Hint = "every sale waits for the disk: move data_dir to an SSD, or look for what keeps the disk busy"
+	}
+	if free, ok := diskFree(dir); ok && free < diskFreeLow {
+		c.OK, c.Detail, c.Hint = false, fmt.Sprintf("%s: %d MB free", dir, free>>20), "free some space: with a full disk sales are refused"
+	}
+	return c
+}
+
+// fsyncTime is the slowest of a few small durable writes.
+func fsyncTime(dir string) (worst time.Duration, err error) {
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	for range fsyncProbes {
+		begin := time.Now()
+		if _, err := f.Write(make([]byte, 512)); err != nil {
+			return 0, err
+		}
+		if err := f.Sync(); err != nil {
+			return 0, err
+		}
+		worst = max(worst, time.Since(begin))
+	}
+	return worst, nil
+}
+
+// checkDevice asks the device itself.
+func checkDevice(ctx context.Context, name, address string, backend fiscal.Backend) []Check {
+	st, err := backend.Status(ctx)
+	if err != nil {
+		e := fiscal.AsError(err, fiscal.CodePrinterAway)
+		return []Check{{Name: "device " + name, Detail: address + ": " + e.Error(), Hint: portHint(address, e)}}
+	}
+	detail := address
+	if informer, ok := backend.(fiscal.Informer); ok {
+		if info, err := informer.Info(ctx); err == nil {
+			detail = fmt.Sprintf("%s %s, firmware %s, FFD %s, FN %s", info.Model, info.Serial, info.Firmware, info.FFD, info.Storage)
+		}
+	}
+	checks := []Check{{Name: "device " + name, OK: true, Detail: detail}, checkClock(name, st)}
+	stands := standing(st, time.Now())
+	codes := make([]string, 0, len(stands))
+	for code := range stands {
+		codes = append(codes, string(code))
+	}
+	sort.Strings(codes)
+	for _, code := range codes {
+		info := fiscal.Code(code).Info()
+		checks = append(checks, Check{Name: "device " + name, Detail: code + ": " + info.English, Hint: info.Action})
+	}
+	return checks
+}
+
+func portHint(address string, e *fiscal.Error) string {
+	if e.Vendor != "" {
+		return e.Code.Info().Action
+	}
+	path, isFile := serialPath(address)
+	if !isFile {
+		return "is the printer on, and is the address right? kassad probe asks it"
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	switch {
+	case os.IsNotExist(err):
+		return path + " does not exist: kassad ports lists what does"
+	case os.IsPermission(err):
+		return "no right to open " + path + ": add the user to the group that owns it (dialout on Debian)"
+	case err != nil:
+		return err.Error()
+	}
+	f.Close()
+	return "the port opens but nothing answers: check the cable, the power and the speed; kassad probe finds the speed"
+}
+
+func checkClock(name string, st fiscal.Status) Check {
+	drift := st.Clock.Sub(wallClock(time.Now()))
+	c := Check{Name: "clock " + name, OK: drift.Abs() <= clockAlert, Detail: fmt.Sprintf("device is %+d s from this computer", int(drift.Seconds()))}
+	if !c.OK {
+		c.Hint = "set the computer's clock, then the device's with set-time while the shift is closed"
+	}
+	return c
+}
+
+// checkBroker judges a link by its round trip.
+func checkBroker(name string, up bool, trip mqtt.RTT, err error) Check {
+	c := Check{Name: "broker " + name, OK: up && err == nil}
+	switch {
+	case !up:
+		c.Detail, c.Hint = "not connected", "is the broker running, and do url, user and password fit?"
+	case err != nil:
+		c.Detail, c.Hint = "round trip: "+err.Error(), "the broker takes messages and does not deliver them: look at its access rules"
+	default:
+		c.Detail = fmt.Sprintf("round trip %.2f ms", float64(trip.P50.Microseconds())/1000)
+		if trip.Delayed() {
+			c.OK, c.Hint = false, "40 ms is the mark of delayed acknowledgements: set set_tcp_nodelay true in mosquitto.conf"
+		}
+	}
+	return c
+}
+
+// DoctorOffline checks what can be checked while no daemon runs.
+func DoctorOffline(ctx context.Context, cfg Config, open func(DeviceConfig) (fiscal.Backend, error)) []Check {
+	checks := []Check{{Name: "config", OK: true, Detail: cfg.Root()}}
+	if err := os.MkdirAll(cfg.DataDir, dataDirMode); err != nil {
+		checks = append(checks, Check{Name: "disk", Detail: err.Error(), Hint: "create " + cfg.DataDir + " or set data_dir"})
+	} else {
+		checks = append(checks, checkDisk(cfg.DataDir))
+	}
+	for _, d := range cfg.Devices {
+		backend, err := open(d)
+		if err != nil {
+			checks = append(checks, Check{Name: "device " + d.Name, Detail: err.Error(), Hint: "kassad config check explains the keys"})
+			continue
+		}
+		checks = append(checks, checkDevice(ctx, d.Name, d.Address, backend)...)
+		backend.Close()
+	}
+	return checks
+}
+
+// storePath is the journal's file.
+func storePath(dir string) string { return filepath.Join(dir, "kassad.db") }
+
+// dataDirMode keeps receipts from other users of the computer.
+const dataDirMode = 0o700

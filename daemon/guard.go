@@ -1,0 +1,111 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"kassad/fiscal"
+)
+
+// Limits of what the guard watches (design 5, Clocks).
+const (
+	clockAlert      = 2 * time.Minute
+	shiftWarnBefore = time.Hour
+	fnWarnDays      = 30
+	ofdWarnAge      = 48 * time.Hour
+)
+
+// deviceView is what is known of a device now.
+type deviceView struct {
+	Link   bool
+	Why    fiscal.Code // when Link is false
+	Status fiscal.Status
+	Info   *fiscal.Info
+}
+
+// guardCodes are the alerts that a status reading raises and clears.
+var guardCodes = []fiscal.Code{
+	fiscal.CodePaperOut, fiscal.CodeCoverOpen, fiscal.CodePrinterAway, fiscal.CodePrinterBusy, fiscal.CodePrinterFault,
+	fiscal.CodeShiftExpired, fiscal.CodeClockWrong, fiscal.CodeFNFull, fiscal.CodeFNExpired, fiscal.CodeFNMissing,
+	fiscal.CodeFNFault, fiscal.CodeOFDOverdue, fiscal.CodeFNNearlyFull, fiscal.CodeFNExpiresSoon, fiscal.CodeOFDBacklog,
+	fiscal.CodeClockDrift, fiscal.CodeShiftExpiresSoon, fiscal.CodeForeignReceipt,
+}
+
+// poll reads the status when its time has come.
+func (w *worker) poll(ctx context.Context) {
+	if time.Since(w.polled) < time.Duration(w.cfg.Poll) {
+		return
+	}
+	w.look(ctx)
+}
+
+// look reads the status of the device, publishes it, and raises and clears
+// what follows from it.
+func (w *worker) look(ctx context.Context) {
+	view := deviceView{Info: w.info}
+	st, err := w.backend.Status(ctx)
+	w.polled = time.Now()
+	if err != nil {
+		e := fiscal.AsError(err, fiscal.CodePrinterAway)
+		view.Why = e.Code
+		view.Status = w.view.Status
+		w.alerts.settle(w.cfg.Name, guardCodes, map[fiscal.Code]string{e.Code: e.Error()})
+	} else {
+		view.Link, view.Status = true, st
+		w.introduce(ctx, &view, st)
+		w.alerts.settle(w.cfg.Name, guardCodes, standing(st, time.Now()))
+	}
+	healed := view.Link && (!w.view.Link || len(st.Conditions) < len(w.view.Status.Conditions))
+	w.view = view
+	w.onStatus(view)
+	if healed {
+		w.wakeWaiting()
+	}
+}
+
+// introduce asks who the device is, at first sight and when its storage has
+// changed.
+func (w *worker) introduce(ctx context.Context, view *deviceView, st fiscal.Status) {
+	informer, ok := w.backend.(fiscal.Informer)
+	if !ok || w.info != nil && w.info.Storage == st.FN.Serial {
+		return
+	}
+	info, err := informer.Info(ctx)
+	if err != nil {
+		w.log.Warn("device information", "device", w.cfg.Name, "err", err)
+		return
+	}
+	w.info, view.Info = &info, &info
+	if err := w.catchUp(ctx, st.FN.Serial, st.FN.LastFD); err != nil {
+		w.log.Warn("catching up", "device", w.cfg.Name, "err", err)
+	}
+}
+
+// standing lists what a status says of alerts.
+func standing(st fiscal.Status, now time.Time) map[fiscal.Code]string {
+	out := map[fiscal.Code]string{}
+	for _, c := range st.Conditions {
+		if c != fiscal.CodeShiftClosed { // the usual state of a closed shop
+			out[c] = ""
+		}
+	}
+	for _, c := range st.Warnings {
+		out[c] = ""
+	}
+	drift := st.Clock.Sub(wallClock(now)).Abs()
+	if !st.Clock.IsZero() && drift > clockAlert {
+		out[fiscal.CodeClockDrift] = fmt.Sprintf("device %s, host %s", st.Clock.Format(time.DateTime), now.Format(time.DateTime))
+	}
+	if st.FN.DaysLeft > 0 && st.FN.DaysLeft < fnWarnDays {
+		out[fiscal.CodeFNExpiresSoon] = fmt.Sprintf("%d days", st.FN.DaysLeft)
+	}
+	if st.OFD.Unsent > 0 && !st.OFD.Oldest.IsZero() && wallAge(st.OFD.Oldest) > ofdWarnAge {
+		out[fiscal.CodeOFDBacklog] = fmt.Sprintf("%d documents since %s", st.OFD.Unsent, st.OFD.Oldest.Format(time.DateOnly))
+	}
+	left := st.Shift.ExpiresAt.Sub(st.Clock)
+	if st.Shift.Open && !st.Shift.Expired && !st.Shift.ExpiresAt.IsZero() && left < shiftWarnBefore {
+		out[fiscal.CodeShiftExpiresSoon] = st.Shift.ExpiresAt.Format(time.DateTime)
+	}
+	return out
+}

@@ -1,0 +1,119 @@
+package daemon
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"kassad/fiscal"
+	"kassad/spool"
+)
+
+// identity is who this node is: made at the first start, bound to the machine,
+// so that a copied disk is another node and is seen as one (design 5.10).
+type identity struct {
+	Instance string `json:"instance"`
+	Machine  string `json:"machine"` // hash of the machine's own id; "" where it has none
+	Epoch    uint64 `json:"epoch"`   // starts of this store
+	boot     string
+}
+
+const metaIdentity = "identity"
+
+// establish reads the identity, or makes one, and counts the start.
+func establish(s *spool.Spool) (identity, error) {
+	var id identity
+	err := s.Update(func(tx *spool.Tx) error {
+		id = identity{}
+		if _, err := tx.Meta(metaIdentity, &id); err != nil {
+			return err
+		}
+		machine := machineHash()
+		if id.Instance == "" || id.Machine != machine {
+			id.Instance, id.Machine = uuid.NewString(), machine
+		}
+		id.Epoch++
+		return tx.PutMeta(metaIdentity, id)
+	})
+	id.boot = uuid.NewString()
+	return id, err
+}
+
+func machineHash() string {
+	raw := machineID()
+	if raw == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte("kassad machine " + raw))
+	return hex.EncodeToString(sum[:8])
+}
+
+// rivals are other instances that are online under our node. While there is
+// one, no document is begun: two daemons under one name would answer the same
+// ids twice.
+type rivals struct {
+	mu     sync.Mutex
+	own    string
+	seen   map[string]string // instance or link → how it was seen
+	forced bool              // a person has said that this node is the one
+	alerts *alertBook
+}
+
+func newRivals(own string, alerts *alertBook) *rivals {
+	return &rivals{own: own, seen: map[string]string{}, alerts: alerts}
+}
+
+// observe takes a node/state message found under our own root.
+func (r *rivals) observe(instance string, online bool, link string) {
+	if instance == "" || instance == r.own {
+		return
+	}
+	r.mu.Lock()
+	if online {
+		r.seen[instance] = link
+	} else {
+		delete(r.seen, instance)
+	}
+	r.mu.Unlock()
+	r.settle()
+}
+
+// takenOver notes that somebody else connects with our client id.
+func (r *rivals) takenOver(link string) {
+	r.mu.Lock()
+	r.seen["client-id on "+link] = link
+	r.mu.Unlock()
+	r.settle()
+}
+
+// choose is a person's word that this node is the right one.
+func (r *rivals) choose() {
+	r.mu.Lock()
+	r.seen = map[string]string{}
+	r.forced = true
+	r.mu.Unlock()
+	r.settle()
+}
+
+func (r *rivals) settle() {
+	r.mu.Lock()
+	var who string
+	for instance, link := range r.seen {
+		who = instance + " on " + link
+	}
+	r.mu.Unlock()
+	if who == "" {
+		r.alerts.clear("", fiscal.CodeDuplicate)
+	} else {
+		r.alerts.raise("", fiscal.CodeDuplicate, who)
+	}
+}
+
+// paused tells whether documents may not begin.
+func (r *rivals) paused() (fiscal.Code, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fiscal.CodeDuplicate, len(r.seen) > 0 && !r.forced
+}

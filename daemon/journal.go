@@ -1,0 +1,260 @@
+package daemon
+
+import (
+	"time"
+
+	"kassad/fiscal"
+	"kassad/mqtt"
+	"kassad/spool"
+)
+
+// journal is the store with what goes with every change of it: the answers to
+// terminals and the events, committed in the same transaction.
+type journal struct {
+	spool  *spool.Spool
+	topics mqtt.Topics
+	links  []string            // every link takes part in events
+	kick   func()              // the outbox has something new
+	told   func(fiscal.Record) // a record has become final
+}
+
+func (j *journal) key(id string) string { return fiscal.Key(j.topics.Root(), id) }
+
+// accept stores a command with its first answer. What is not new is returned
+// as it stands.
+func (j *journal) accept(r fiscal.Record) (fiscal.Record, spool.Acceptance, error) {
+	var stored fiscal.Record
+	var how spool.Acceptance
+	r.N = 1
+	err := j.spool.Update(func(tx *spool.Tx) error {
+		var err error
+		if stored, how, err = tx.Accept(r); err != nil || how != spool.New && how != spool.Tombstoned {
+			return err
+		}
+		return j.answer(tx, stored)
+	})
+	if err != nil {
+		return stored, how, err
+	}
+	j.kick()
+	if stored.State.Final() && how == spool.Tombstoned {
+		j.told(stored)
+	}
+	return stored, how, nil
+}
+
+// save commits a record that the worker moved. If somebody else has moved it
+// since the worker's copy, that one wins and errOvertaken is returned with it.
+func (j *journal) save(r fiscal.Record) (fiscal.Record, error) {
+	var stored fiscal.Record
+	var overtaken bool
+	err := j.spool.Update(func(tx *spool.Tx) error {
+		overtaken = false
+		current, found, err := tx.Record(r.Seq)
+		if err != nil {
+			return err
+		}
+		if !found || current.N != r.N {
+			stored, overtaken = current, true
+			return nil
+		}
+		stored = r
+		stored.N, stored.Links = r.N+1, current.Links
+		return j.put(tx, stored)
+	})
+	if err != nil {
+		return r, err
+	}
+	if overtaken {
+		return stored, errOvertaken
+	}
+	j.kick()
+	if stored.State.Final() {
+		j.told(stored)
+	}
+	return stored, nil
+}
+
+// put stores a record with everything that leaves because of it. The spool
+// enters the document that it made into what the storage holds.
+func (j *journal) put(tx *spool.Tx, r fiscal.Record) error {
+	if err := tx.Put(r); err != nil {
+		return err
+	}
+	if err := j.answer(tx, r); err != nil || !r.State.Final() {
+		return err
+	}
+	if class := eventClass(r.Verb); class != "" {
+		return j.event(tx, class, func(seq uint64) []byte { return mqtt.EncodeRecordEvent(seq, class, r) })
+	}
+	return nil
+}
+
+// answer sends the record's state to every link that its command came by.
+func (j *journal) answer(tx *spool.Tx, r fiscal.Record) error {
+	if r.Terminal == "" {
+		return nil // an automatic document answers to nobody; its event tells
+	}
+	return send(tx, r.Links, j.topics.Result(r.Terminal, string(r.Verb)), mqtt.EncodeAnswer(r, false))
+}
+
+func send(tx *spool.Tx, links []string, topic string, payload []byte) error {
+	for _, link := range links {
+		if err := tx.Send(spool.Message{Link: link, Topic: topic, Payload: payload}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// event appends to the gap-free stream, on every link.
+func (j *journal) event(tx *spool.Tx, class string, encode func(seq uint64) []byte) error {
+	seq, err := tx.NextEvent()
+	if err != nil {
+		return err
+	}
+	return send(tx, j.links, j.topics.Event(class), encode(seq))
+}
+
+// publishEvent appends an event that no record carries.
+func (j *journal) publishEvent(class string, encode func(seq uint64) []byte) error {
+	err := j.spool.Update(func(tx *spool.Tx) error {
+		return j.event(tx, class, encode)
+	})
+	j.kick()
+	return err
+}
+
+// eventClass is the stream that tells of a verb's end.
+func eventClass(v fiscal.Verb) string {
+	switch {
+	case v.Receipt():
+		return "receipt"
+	case v == fiscal.VerbShiftOpen, v == fiscal.VerbShiftClose:
+		return "shift"
+	case v.Class() == fiscal.ClassRecord:
+		return "cash"
+	default:
+		return ""
+	}
+}
+
+// learn enters a document that was read back from the storage. foreign says
+// that it is a receipt of another program: without any key of ours.
+func (j *journal) learn(fn string, doc fiscal.ArchivedDocument) (foreign bool, err error) {
+	receipt := doc.Form == fiscal.FormReceipt || doc.Form == fiscal.FormBSO ||
+		doc.Form == fiscal.FormCorrection || doc.Form == fiscal.FormBSOCorrect
+	err = j.spool.Update(func(tx *spool.Tx) error {
+		if _, known, err := tx.Document(fn, doc.FD); err != nil || known {
+			return err
+		}
+		return tx.PutDocument(spool.Entry{
+			FN: fn, FD: doc.FD, Sign: doc.Sign, Form: doc.Form, Kind: doc.Kind,
+			Correction: doc.Form == fiscal.FormCorrection || doc.Form == fiscal.FormBSOCorrect,
+			Total:      doc.Total, Shift: doc.Shift, Receipt: doc.Number, At: doc.At, Key: doc.Key, Foreign: true,
+		})
+	})
+	return receipt && doc.Key == "", err
+}
+
+func (j *journal) queue(device string) (records []fiscal.Record, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		records, err = tx.Queue(device)
+		return err
+	})
+	return records, err
+}
+
+func (j *journal) documentByKey(key string) (e spool.Entry, found bool, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		e, found, err = tx.DocumentByKey(key)
+		return err
+	})
+	return e, found, err
+}
+
+// lastFD is the last document that the journal knows of a storage; 0 if it has
+// never seen the storage.
+func (j *journal) lastFD(fn string) (fd uint32, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		fd, err = tx.LastFD(fn)
+		return err
+	})
+	return fd, err
+}
+
+func (j *journal) shiftSums(fn string, shift uint32) (c fiscal.Counters, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		c, err = tx.ShiftSums(fn, shift)
+		return err
+	})
+	return c, err
+}
+
+func (j *journal) byID(id string) (r fiscal.Record, found bool, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		r, found, err = tx.ByID(id)
+		return err
+	})
+	return r, found, err
+}
+
+// resolve carries out a person's decision in one transaction with its answer.
+func (j *journal) resolve(id string, decision fiscal.Resolution) (fiscal.Record, error) {
+	return j.move(id, fiscal.Event{Kind: fiscal.EventResolve, Now: decision.At, Resolution: decision},
+		func(r fiscal.Record) *fiscal.Error {
+			if r.State != fiscal.Held {
+				return fiscal.Refuse(fiscal.CodeBadValue, "id", "the command is "+string(r.State)+", not held")
+			}
+			return nil
+		})
+}
+
+// cancel wins only if its transaction finds the command not begun.
+func (j *journal) cancel(id, terminal string, now time.Time) (fiscal.Record, error) {
+	return j.move(id, fiscal.Event{Kind: fiscal.EventCancel, Now: now}, func(r fiscal.Record) *fiscal.Error {
+		switch {
+		case r.Terminal != terminal:
+			return fiscal.Refuse(fiscal.CodeNoRight, "body.id", "the command is another terminal's")
+		case r.State != fiscal.Accepted:
+			return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the command is "+string(r.State))
+		}
+		return nil
+	})
+}
+
+// move applies one event to a stored record, if allow has nothing against it.
+// A worker that holds a copy finds out when it saves (see save).
+func (j *journal) move(id string, ev fiscal.Event, allow func(fiscal.Record) *fiscal.Error) (fiscal.Record, error) {
+	var moved fiscal.Record
+	err := j.spool.Update(func(tx *spool.Tx) error {
+		r, found, err := tx.ByID(id)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fiscal.Refuse(fiscal.CodeNotFound, "id", id)
+		}
+		if refusal := allow(r); refusal != nil {
+			moved = r
+			return refusal
+		}
+		moved, _ = fiscal.Step(r, ev)
+		moved.N++
+		return j.put(tx, moved)
+	})
+	if err != nil {
+		return moved, err
+	}
+	j.kick()
+	if moved.State.Final() {
+		j.told(moved)
+	}
+	return moved, nil
+}
+
+// tombstone bars an id that was never seen: its command is cancelled when it
+// comes.
+func (j *journal) tombstone(id string, at time.Time) error {
+	return j.spool.Update(func(tx *spool.Tx) error { return tx.Tombstone(id, at) })
+}

@@ -1,0 +1,68 @@
+package daemon
+
+import (
+	"context"
+
+	"kassad/fiscal"
+)
+
+// print executes a print verb: at most once, and never repeated after a doubt.
+func (w *worker) print(ctx context.Context, r fiscal.Record) fiscal.Event {
+	counters, err := w.printVerb(ctx, r)
+	if err != nil {
+		return fiscal.Event{Kind: fiscal.EventSubmitFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway), Counters: counters}
+	}
+	return fiscal.Event{Kind: fiscal.EventSubmitted, Counters: counters}
+}
+
+// printVerb reads an X report's figures before the paper, so that a lost
+// answer loses no figure.
+func (w *worker) printVerb(ctx context.Context, r fiscal.Record) (*fiscal.Counters, error) {
+	switch r.Verb {
+	case fiscal.VerbXReport:
+		counters, err := w.counters(ctx)
+		if err != nil {
+			e := fiscal.AsError(err, fiscal.CodePrinterAway)
+			e.Outcome = fiscal.OutcomeRejected // reading prints nothing
+			return nil, e
+		}
+		return counters, w.backend.(fiscal.XReporter).PrintXReport(ctx)
+	case fiscal.VerbCopy:
+		return nil, w.backend.(fiscal.Copier).PrintCopy(ctx)
+	case fiscal.VerbText:
+		return nil, w.backend.(fiscal.TextPrinter).PrintText(ctx, r.Document.Text, r.Document.Cut)
+	case fiscal.VerbDrawer:
+		return nil, w.backend.(fiscal.DrawerOpener).OpenDrawer(ctx)
+	default:
+		return nil, fiscal.Refuse(fiscal.CodeUnsupported, "", "no print verb")
+	}
+}
+
+// counters reads the figures of the shift and compares them with the journal's.
+func (w *worker) counters(ctx context.Context) (*fiscal.Counters, error) {
+	c, err := w.backend.(fiscal.CounterReader).Counters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.compare(w.view.Status.FN.Serial, &c)
+	return &c, nil
+}
+
+// capabilities are the verbs that backend can do beyond those of Backend.
+func capabilities(backend fiscal.Backend) map[fiscal.Verb]bool {
+	can := map[fiscal.Verb]bool{fiscal.VerbStatus: true}
+	for v := range map[fiscal.Verb]struct{}{
+		fiscal.VerbSale: {}, fiscal.VerbRefund: {}, fiscal.VerbBuy: {}, fiscal.VerbBuyRefund: {}, fiscal.VerbCorrection: {},
+		fiscal.VerbShiftOpen: {}, fiscal.VerbShiftClose: {}, fiscal.VerbCashIn: {}, fiscal.VerbCashOut: {},
+	} {
+		can[v] = true
+	}
+	_, can[fiscal.VerbCounters] = backend.(fiscal.CounterReader)
+	_, x := backend.(fiscal.XReporter)
+	can[fiscal.VerbXReport] = x && can[fiscal.VerbCounters]
+	_, can[fiscal.VerbCopy] = backend.(fiscal.Copier)
+	_, can[fiscal.VerbText] = backend.(fiscal.TextPrinter)
+	_, can[fiscal.VerbDrawer] = backend.(fiscal.DrawerOpener)
+	_, can[fiscal.VerbDocument] = backend.(fiscal.DocumentReader)
+	return can
+}

@@ -1,0 +1,340 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"runtime"
+	"sort"
+	"sync/atomic"
+	"time"
+
+	"kassad/fiscal"
+	"kassad/mqtt"
+	"kassad/spool"
+)
+
+// Rhythms of what is published.
+const (
+	healthEvery = time.Minute
+	spoolEvery  = 500 * time.Millisecond
+	pruneEvery  = 10 * time.Minute
+	pruneBatch  = 500
+)
+
+// counts are figures of the process.
+type counts struct {
+	accepted atomic.Uint64
+	beats    atomic.Int64 // wall clock of the workers' last sign of life, ns
+	dirty    atomic.Bool  // spool/state has to be told again
+}
+
+func (c *counts) beat() { c.beats.Store(time.Now().UnixNano()) }
+
+// metaAlerts holds the topics of the alerts that stand, so that a restart can
+// clear those that do not stand any more.
+const metaAlerts = "alerts"
+
+// nodeState is the node's birth, and its will.
+func (d *Daemon) nodeState(state string) []byte {
+	return mqtt.EncodeState(mqtt.NodeState{
+		State: state, Instance: d.id.Instance, Boot: d.id.boot, Epoch: d.id.Epoch, At: mqtt.Instant(time.Now()),
+	})
+}
+
+func (d *Daemon) set(topic string, payload []byte) {
+	if err := d.state.Set(topic, payload); err != nil {
+		d.log.Error("state not published", "topic", topic, "err", err)
+	}
+}
+
+func (d *Daemon) publishNode(state string) { d.set(d.topics.NodeState(), d.nodeState(state)) }
+
+// publishAll makes the whole retained tree from the journal: a broker that was
+// away may have lost it.
+func (d *Daemon) publishAll() {
+	d.publishNode(mqtt.NodeOnline)
+	d.publishInfo()
+	d.publishSpool()
+	for name := range d.workers {
+		d.publishDevice(name)
+	}
+	d.publishLasts()
+	d.clearOldAlerts()
+}
+
+func (d *Daemon) publishLasts() {
+	var lasts []fiscal.Record
+	err := d.spool.View(func(tx *spool.Tx) error {
+		lasts = nil
+		terminals, err := tx.Terminals()
+		for _, t := range terminals {
+			r, ok, err := tx.Last(t)
+			if err != nil {
+				return err
+			}
+			if ok && t != "" {
+				lasts = append(lasts, r)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		d.fail(err)
+		return
+	}
+	for _, r := range lasts {
+		d.set(d.topics.Last(r.Terminal), mqtt.EncodeAnswer(r, false))
+	}
+}
+
+// told follows a record that has become final.
+func (d *Daemon) told(r fiscal.Record) {
+	if r.Terminal != "" {
+		d.set(d.topics.Last(r.Terminal), mqtt.EncodeAnswer(r, false))
+	}
+	if r.Counters != nil {
+		what := map[fiscal.Verb]string{fiscal.VerbXReport: "x", fiscal.VerbShiftClose: "z"}[r.Verb]
+		if what != "" {
+			d.report(r.Device, what, mqtt.DeviceReport{
+				At: mqtt.Instant(r.FinalAt), Fiscal: mqtt.NewFiscal(&r), Counters: mqtt.NewCounters(r.Counters),
+			})
+		}
+	}
+	d.spoolChanged()
+}
+
+// report publishes the last X or Z of a device, and keeps it for the next
+// start.
+func (d *Daemon) report(device, what string, r mqtt.DeviceReport) {
+	payload := mqtt.EncodeState(r)
+	d.set(d.topics.Device(device, what), payload)
+	err := d.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(reportMeta(device, what), json.RawMessage(payload)) })
+	if err != nil {
+		d.fail(err)
+	}
+}
+
+func reportMeta(device, what string) string { return "report " + device + " " + what }
+
+func (d *Daemon) publishInfo() {
+	info := mqtt.NodeInfo{
+		Version: d.opt.Version, Contract: []int{1}, Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH,
+		StartedAt: mqtt.Instant(d.started), Devices: map[string]mqtt.NodeBacks{}, Limits: d.limits(), Config: d.cfg.Fingerprint(),
+	}
+	for name := range d.cfg.Terminals {
+		info.Terminals = append(info.Terminals, name)
+	}
+	sort.Strings(info.Terminals)
+	for name, w := range d.workers {
+		back := mqtt.NodeBacks{Kind: w.cfg.Kind}
+		for v, can := range w.can {
+			if can {
+				back.Can = append(back.Can, string(v))
+			}
+		}
+		sort.Strings(back.Can)
+		if i := d.view(name).Info; i != nil {
+			back.Limits = &i.Limits
+		}
+		info.Devices[name] = back
+	}
+	d.set(d.topics.NodeInfo(), mqtt.EncodeState(info))
+}
+
+func (d *Daemon) limits() mqtt.NodeLimits {
+	l := mqtt.ContractLimits()
+	l.QueueDevice, l.Terminals = spool.QueueMax, deskShards
+	return l
+}
+
+// view is what is known of a device.
+func (d *Daemon) view(name string) deviceView {
+	v, _ := d.views.Load(name)
+	view, _ := v.(deviceView)
+	return view
+}
+
+// deviceChanged takes a new reading of a device.
+func (d *Daemon) deviceChanged(name string, v deviceView) {
+	old := d.view(name)
+	d.views.Store(name, v)
+	d.publishDevice(name)
+	if v.Info != nil && (old.Info == nil || *old.Info != *v.Info) {
+		d.publishInfo()
+	}
+	if v.Link != old.Link {
+		what := map[bool]string{true: "up", false: "down"}[v.Link]
+		d.event(mqtt.EventDevice, func(seq uint64) []byte {
+			return mqtt.EncodeDeviceEvent(seq, time.Now(), mqtt.DeviceEvent{Device: name, What: what, Code: v.Why})
+		})
+	}
+}
+
+func (d *Daemon) publishDevice(name string) {
+	v := d.view(name)
+	d.set(d.topics.Device(name, "state"), mqtt.EncodeState(d.deviceState(name)))
+	if v.Info != nil {
+		d.set(d.topics.Device(name, "info"), mqtt.EncodeState(*v.Info))
+	}
+	if v.Link {
+		return
+	}
+	for _, what := range []string{"x", "z"} { // at start: the last ones known
+		if d.state.Get(d.topics.Device(name, what)) != nil {
+			continue
+		}
+		var payload json.RawMessage
+		err := d.spool.View(func(tx *spool.Tx) error {
+			_, err := tx.Meta(reportMeta(name, what), &payload)
+			return err
+		})
+		if err == nil && payload != nil {
+			d.set(d.topics.Device(name, what), payload)
+		}
+	}
+}
+
+// deviceState renders what is known of a device.
+func (d *Daemon) deviceState(name string) mqtt.DeviceState {
+	v, queued := d.view(name), 0
+	err := d.spool.View(func(tx *spool.Tx) error {
+		queued = tx.QueueLen(name)
+		return nil
+	})
+	if err != nil {
+		d.fail(err)
+	}
+	return mqtt.NewDeviceState(v.Link, v.Why, v.Status, queued)
+}
+
+func (d *Daemon) spoolChanged() { d.counts.dirty.Store(true) }
+
+func (d *Daemon) publishSpool() {
+	s, err := d.summary()
+	if err != nil {
+		d.fail(err)
+		return
+	}
+	state := mqtt.SpoolState{Queued: s.Queued, Oldest: mqtt.Instant(s.Oldest), Unknown: s.Unknown, Held: s.Held, Outbox: s.Outbox}
+	state.Unknown, state.Held = append([]string{}, s.Unknown...), append([]string{}, s.Held...)
+	d.set(d.topics.SpoolState(), mqtt.EncodeState(state))
+	for code, ids := range map[fiscal.Code][]string{fiscal.CodeUnknownPending: s.Unknown, fiscal.CodeHeldPending: s.Held} {
+		if len(ids) > 0 {
+			d.alerts.raise("", code, ids[0])
+		} else {
+			d.alerts.clear("", code)
+		}
+	}
+}
+
+func (d *Daemon) summary() (s spool.Summary, err error) {
+	err = d.spool.View(func(tx *spool.Tx) error {
+		s, err = tx.Summary()
+		return err
+	})
+	return s, err
+}
+
+// event appends to the stream; a failure of the store ends the daemon.
+func (d *Daemon) event(class string, encode func(seq uint64) []byte) {
+	if err := d.journal.publishEvent(class, encode); err != nil && !errors.Is(err, spool.ErrClosed) {
+		d.fail(err)
+	}
+}
+
+func (d *Daemon) audit(e mqtt.AuditEvent) {
+	d.event(mqtt.EventAudit, func(seq uint64) []byte { return mqtt.EncodeAuditEvent(seq, time.Now(), e) })
+}
+
+// alertChanged publishes an alert that came or went.
+func (d *Daemon) alertChanged(a Alert, stands bool) {
+	wire := mqtt.NewAlert(a.Device, a.Code, a.Detail, a.Since)
+	topic := d.alertTopic(a)
+	level := d.log.Warn
+	if !stands {
+		level = d.log.Info
+	}
+	level("alert", "code", string(a.Code), "device", a.Device, "stands", stands, "detail", a.Detail)
+	if stands {
+		d.set(topic, mqtt.EncodeState(wire))
+	} else if err := d.state.Delete(topic); err != nil {
+		d.log.Error("alert not cleared", "topic", topic, "err", err)
+	}
+	d.event(mqtt.EventAlert, func(seq uint64) []byte { return mqtt.EncodeAlertEvent(seq, time.Now(), wire, stands) })
+	d.rememberAlerts()
+}
+
+func (d *Daemon) alertTopic(a Alert) string {
+	if a.Device == "" {
+		return d.topics.NodeAlert(string(a.Code))
+	}
+	return d.topics.DeviceAlert(a.Device, string(a.Code))
+}
+
+func (d *Daemon) rememberAlerts() {
+	var topics []string
+	for _, a := range d.alerts.list() {
+		topics = append(topics, d.alertTopic(a))
+	}
+	sort.Strings(topics)
+	err := d.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(metaAlerts, topics) })
+	if err != nil && !errors.Is(err, spool.ErrClosed) {
+		d.fail(err)
+	}
+}
+
+// clearOldAlerts removes what an earlier run left retained. What still stands
+// is raised again by the first reading.
+func (d *Daemon) clearOldAlerts() {
+	var topics []string
+	err := d.spool.View(func(tx *spool.Tx) error {
+		_, err := tx.Meta(metaAlerts, &topics)
+		return err
+	})
+	if err != nil {
+		d.fail(err)
+	}
+	standing := map[string]bool{}
+	for _, a := range d.alerts.list() {
+		standing[d.alertTopic(a)] = true
+	}
+	for _, t := range topics {
+		if !standing[t] {
+			if err := d.state.Delete(t); err != nil {
+				d.log.Error("alert not cleared", "topic", t, "err", err)
+			}
+		}
+	}
+}
+
+// watch publishes what changes by itself, and keeps the journal small.
+func (d *Daemon) watch(ctx context.Context) error {
+	spoolTick, healthTick, pruneTick := time.NewTicker(spoolEvery), time.NewTicker(healthEvery), time.NewTicker(pruneEvery)
+	defer spoolTick.Stop()
+	defer healthTick.Stop()
+	defer pruneTick.Stop()
+	d.publishHealth(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-spoolTick.C:
+			if d.counts.dirty.Swap(false) {
+				d.publishSpool()
+			}
+		case <-healthTick.C:
+			d.publishHealth(ctx)
+		case <-pruneTick.C:
+			if _, err := d.spool.Prune(time.Now(), pruneBatch); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func loopbackURL(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && isLoopback(u.Hostname())
+}

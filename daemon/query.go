@@ -1,0 +1,198 @@
+package daemon
+
+import (
+	"context"
+	"sort"
+	"time"
+
+	"kassad/fiscal"
+	"kassad/mqtt"
+	"kassad/spool"
+)
+
+// Limits of queries.
+const (
+	queryTimeout = 20 * time.Second // a device may be at work on a receipt
+	statusWait   = 2 * time.Second  // then the last reading answers
+	syncPage     = 50               // final answers in one message, below 256 KiB
+)
+
+// query answers from the present: nothing is journalled, and a lost answer is
+// asked for again.
+func (k *desk) query(terminal string, c mqtt.Command) {
+	if !k.allow(terminal, time.Now()) {
+		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeBusy, "", "too many questions a second"))
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	answer := func() {
+		defer cancel()
+		payload, err := k.answerQuery(ctx, terminal, c)
+		if err != nil {
+			k.refuse(terminal, string(c.Verb), c.ID, fiscal.AsError(err, fiscal.CodePrinterAway))
+			return
+		}
+		k.d.tell(k.s, k.d.resultTopic(terminal, string(c.Verb)), payload)
+	}
+	switch c.Verb {
+	case fiscal.VerbCounters, fiscal.VerbDocument, fiscal.VerbStatus:
+		go answer() // the device may be busy; the terminal's next sale need not wait
+	default:
+		answer()
+	}
+}
+
+func (k *desk) answerQuery(ctx context.Context, terminal string, c mqtt.Command) ([]byte, error) {
+	d := k.d
+	switch c.Verb {
+	case fiscal.VerbHello:
+		return mqtt.EncodeHello(c.ID, d.hello(terminal)), nil
+	case fiscal.VerbQuery:
+		r, found, err := d.journal.byID(c.Target)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			return nil, fiscal.Refuse(fiscal.CodeNotFound, "body.id", c.Target)
+		}
+		return mqtt.EncodeQuery(c.ID, r), nil
+	case fiscal.VerbSync:
+		return d.sync(terminal, c)
+	}
+	device, refusal := d.deviceFor(terminal, c)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return d.workers[device].answer(ctx, c, d)
+}
+
+// answer asks the device, between documents.
+func (w *worker) answer(ctx context.Context, c mqtt.Command, d *Daemon) (payload []byte, err error) {
+	name := w.cfg.Name
+	if !w.can[c.Verb] {
+		return nil, fiscal.Refuse(fiscal.CodeUnsupported, "", name+" cannot "+string(c.Verb))
+	}
+	switch c.Verb {
+	case fiscal.VerbStatus:
+		soon, cancel := context.WithTimeout(ctx, statusWait)
+		defer cancel()
+		busy := w.do(soon, func(ctx context.Context) error { w.look(ctx); return nil })
+		state := d.deviceState(name)
+		state.Busy = state.Busy || busy != nil
+		return mqtt.EncodeStatus(c.ID, name, state), nil
+	case fiscal.VerbDocument:
+		err = w.do(ctx, func(ctx context.Context) error {
+			doc, err := w.backend.(fiscal.DocumentReader).ReadDocument(ctx, c.FD)
+			payload = mqtt.EncodeDocument(c.ID, name, doc)
+			return err
+		})
+	default:
+		err = w.do(ctx, func(ctx context.Context) error {
+			counters, err := w.counters(ctx)
+			if err == nil {
+				payload = mqtt.EncodeCounters(c.ID, name, *counters)
+			}
+			return err
+		})
+	}
+	return payload, err
+}
+
+func (d *Daemon) hello(terminal string) mqtt.Hello {
+	t := d.cfg.Terminals[terminal]
+	h := mqtt.Hello{
+		Time: mqtt.Instant(time.Now()), Version: d.opt.Version, Contract: []int{1}, Node: d.topics.Root(), Terminal: terminal,
+		Rights: t.Rights, Route: t.Route, Device: t.Device, Limits: d.limits(),
+	}
+	if len(d.cfg.Terminals) == 0 {
+		h.Rights = []string{"*"}
+	}
+	sort.Strings(h.Rights)
+	return h
+}
+
+// sync lists the terminal's final answers after a time or a number, in order.
+func (d *Daemon) sync(terminal string, c mqtt.Command) ([]byte, error) {
+	var finals []fiscal.Record
+	err := d.spool.View(func(tx *spool.Tx) error {
+		var err error
+		if c.Since.At.IsZero() {
+			finals, err = tx.FinalsSince(terminal, c.Since.Seq, syncPage+1)
+		} else {
+			finals, err = tx.FinalsSinceTime(terminal, c.Since.At, syncPage+1)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var next uint64
+	if len(finals) > syncPage {
+		finals = finals[:syncPage]
+		next = finals[syncPage-1].FinalSeq
+	}
+	return mqtt.EncodeSync(c.ID, finals, next), nil
+}
+
+// request carries out a management request of a link.
+func (k *desk) request(topic mqtt.Topic, in mqtt.Incoming) {
+	in.Ack() // management is not journalled: a lost answer is asked for again
+	k.group.Go(func() {
+		req, refusal := mqtt.DecodeManage(in.Payload)
+		var result any
+		switch {
+		case in.Retained:
+			k.clearRetained(in.Topic)
+			refusal = fiscal.Refuse(fiscal.CodeRetained, "", "requests are never retained")
+		case refusal != nil:
+		case !req.Exp.IsZero() && time.Now().After(req.Exp):
+			refusal = fiscal.Refuse(fiscal.CodeExpired, "exp", "")
+		default:
+			if refusal = k.mayManage(topic.Verb, req, in); refusal == nil {
+				ctx, cancel := context.WithTimeout(context.Background(), controlTimeout)
+				defer cancel()
+				result, refusal = k.d.manage(ctx, topic.Verb, req.By, k.s.name, req.Body)
+			}
+		}
+		payload := []byte(nil)
+		if refusal != nil {
+			payload = mqtt.EncodeRefusal(req.ID, fiscal.Verb(topic.Verb), refusal)
+		} else {
+			payload = mqtt.EncodeManage(req.ID, topic.Verb, result)
+		}
+		k.d.tell(k.s, k.d.topics.Response(topic.Verb), payload)
+	})
+}
+
+// mayManage lets in an office link, or a person named in the configuration. On
+// the embedded broker with users the name must be who has logged in.
+func (k *desk) mayManage(op string, req mqtt.ManageRequest, in mqtt.Incoming) *fiscal.Error {
+	d := k.d
+	if k.s.role == RoleOffice {
+		return nil
+	}
+	refuse := func(why string) *fiscal.Error {
+		d.audit(mqtt.AuditEvent{Op: op, By: req.By, Via: k.s.name, Outcome: string(fiscal.CodeNoRight)})
+		return fiscal.Refuse(fiscal.CodeNoRight, "by", why)
+	}
+	m, known := d.cfg.Managers[req.By]
+	if !known {
+		return refuse("management needs an office link or a name of [manager.*]")
+	}
+	if k.s.embedded && d.cfg.Broker.UsersFile != "" {
+		user, ok := d.broker.Publisher(in.Topic, in.Payload)
+		if !ok || user != req.By {
+			return refuse("the name is not who has logged in")
+		}
+	}
+	for _, allowed := range m.Ops {
+		if allowed == "*" || allowed == op {
+			return nil
+		}
+	}
+	return refuse(req.By + " has no right to " + op)
+}
+
+// resultTopic is where a command is answered. A verb of no table was a valid
+// topic level all the same.
+func (d *Daemon) resultTopic(terminal, verb string) string { return d.topics.Result(terminal, verb) }

@@ -1,0 +1,243 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"kassad/daemon"
+	"kassad/devices"
+	"kassad/devices/emul/fn"
+	printer "kassad/devices/emul/shtrih"
+	"kassad/fiscal"
+	"kassad/mqtt"
+)
+
+// Limits of a shop's life in tests and the demo.
+const (
+	startTimeout = 20 * time.Second
+	callTimeout  = 60 * time.Second
+)
+
+// Options describe a shop. Its zero value is one printer with FFD 1.2 on TCP.
+type Options struct {
+	Dir      string                    // data directory; kept
+	Printers map[string]printer.Config // by device name; default "front"
+	PTY      bool                      // printers on ptys where the system has them
+	Config   func(*daemon.Config)      // last word on the configuration
+	Log      *slog.Logger              // default: discard
+	Wrap     func(fiscal.Backend) fiscal.Backend
+}
+
+// Shop is a running shop.
+type Shop struct {
+	Config   daemon.Config
+	Printers map[string]*printer.Printer
+	Broker   string // address of the embedded broker
+
+	opt    Options
+	cancel context.CancelFunc // of the printers' ports
+	group  sync.WaitGroup
+
+	mu      sync.Mutex
+	stop    context.CancelFunc // of the daemon
+	ended   chan error
+	daemon  *daemon.Daemon
+	told    map[string]*Told
+	order   []string
+	foreign map[string]bool
+	tills   []*Till
+}
+
+// Open starts printers and the daemon.
+func Open(ctx context.Context, opt Options) (*Shop, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if len(opt.Printers) == 0 {
+		opt.Printers = map[string]printer.Config{"front": {}}
+	}
+	s := &Shop{opt: opt, Printers: map[string]*printer.Printer{}, told: map[string]*Told{}, foreign: map[string]bool{}}
+	s.Config = daemon.DefaultConfig()
+	s.Config.DataDir = opt.Dir
+	s.Config.Broker.Listen = "127.0.0.1:0"
+	ports, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	for name, pc := range opt.Printers {
+		address, err := s.plug(ports, name, pc)
+		if err != nil {
+			s.Close()
+			return nil, fmt.Errorf("printer %s: %w", name, err)
+		}
+		dc := daemon.DeviceConfig{Name: name, Kind: "shtrih-m", Address: address}
+		s.Config.Devices = append(s.Config.Devices, dc.WithDefaults())
+	}
+	if opt.Config != nil {
+		opt.Config(&s.Config)
+	}
+	if err := s.Start(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// plug serves a printer and returns its address for the configuration.
+func (s *Shop) plug(ctx context.Context, name string, pc printer.Config) (string, error) {
+	p := printer.New(pc)
+	s.Printers[name] = p
+	if s.opt.PTY {
+		path := filepath.Join(s.opt.Dir, "tty-"+name)
+		if err := os.MkdirAll(s.opt.Dir, 0o700); err != nil {
+			return "", err
+		}
+		ready := make(chan struct{})
+		failed := make(chan error, 1)
+		s.group.Go(func() { failed <- p.ListenPTY(ctx, path, func(string) { close(ready) }) })
+		select {
+		case <-ready:
+			return "serial://" + path + "?baud=115200", nil
+		case err := <-failed:
+			if !errors.Is(err, errors.ErrUnsupported) {
+				return "", err
+			}
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	s.group.Go(func() { p.ServeTCP(ctx, l) })
+	return "tcp://" + l.Addr().String(), nil
+}
+
+// Start runs the daemon; it must not be running.
+func (s *Shop) Start(ctx context.Context) error {
+	ready := make(chan net.Addr, 1)
+	d, err := daemon.New(s.Config, daemon.Options{
+		Log: s.opt.Log, Version: "sim", Ready: func(a net.Addr) { ready <- a },
+		Open: func(c daemon.DeviceConfig) (fiscal.Backend, error) {
+			b, err := devices.Open(c.Settings(s.opt.Log))
+			if err == nil && s.opt.Wrap != nil {
+				b = s.opt.Wrap(b)
+			}
+			return b, err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() {
+		err := d.Run(run)
+		ended <- errors.Join(err, d.Close())
+	}()
+	s.mu.Lock()
+	s.daemon, s.stop, s.ended = d, stop, ended
+	s.mu.Unlock()
+	select {
+	case a := <-ready:
+		if a != nil {
+			s.Broker = a.String()
+			s.Config.Broker.Listen = s.Broker // the same port after a restart
+		}
+		return nil
+	case err := <-ended:
+		ended <- err
+		return fmt.Errorf("the daemon ended: %w", err)
+	case <-time.After(startTimeout):
+		return errors.New("the daemon does not start")
+	}
+}
+
+// Stop ends the daemon politely.
+func (s *Shop) Stop() error {
+	s.mu.Lock()
+	stop, ended := s.stop, s.ended
+	s.stop = nil
+	s.mu.Unlock()
+	if stop == nil {
+		return nil
+	}
+	stop()
+	return <-ended
+}
+
+// Daemon is the one that runs now.
+func (s *Shop) Daemon() *daemon.Daemon {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.daemon
+}
+
+// Close ends everything.
+func (s *Shop) Close() error {
+	s.mu.Lock()
+	tills := s.tills
+	s.mu.Unlock()
+	for _, t := range tills {
+		t.link.Close()
+	}
+	err := s.Stop()
+	s.cancel()
+	s.group.Wait()
+	return err
+}
+
+// ForeignSale makes a document behind the daemon's back, as another program on
+// the same printer would.
+func (s *Shop) ForeignSale(device string, total fiscal.Money) uint32 {
+	p := s.Printers[device]
+	fd := p.ForeignSale(int64(total))
+	s.mu.Lock()
+	s.foreign[docID(p.Config().FNSerial, fd)] = true
+	s.mu.Unlock()
+	return fd
+}
+
+// Books gathers the three accounts. The journal is read from the running
+// daemon.
+func (s *Shop) Books(ctx context.Context) (Books, error) {
+	b := Books{Ledgers: map[string][]fn.Entry{}, Foreign: map[string]bool{}}
+	records, err := s.Daemon().Records()
+	if err != nil {
+		return b, err
+	}
+	b.Journal = records
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.order {
+		b.Told = append(b.Told, *s.told[id])
+	}
+	for id := range s.foreign {
+		b.Foreign[id] = true
+	}
+	for _, p := range s.Printers {
+		b.Ledgers[p.Config().FNSerial] = p.Storage().Ledger()
+	}
+	return b, nil
+}
+
+// url is where terminals find the broker.
+func (s *Shop) url() string { return "tcp://" + s.Broker }
+
+// Till opens a terminal.
+func (s *Shop) Till(ctx context.Context, name string) (*Till, error) {
+	t := &Till{shop: s, name: name}
+	link, err := mqtt.DialTerminal(ctx, mqtt.TerminalConfig{URL: s.url(), Root: s.Config.Root(), Name: name}, t.hear)
+	if err != nil {
+		return nil, err
+	}
+	t.link = link
+	s.mu.Lock()
+	s.tills = append(s.tills, t)
+	s.mu.Unlock()
+	return t, nil
+}

@@ -1,0 +1,436 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"kassad/fiscal"
+	"kassad/spool"
+)
+
+// worker owns one device: it is the only caller of its Backend, and the only
+// one that moves the records of its queue, but for cancel and resolve, which
+// are transactions of their own (see save).
+type worker struct {
+	cfg      DeviceConfig
+	backend  fiscal.Backend
+	can      map[fiscal.Verb]bool
+	journal  *journal
+	alerts   *alertBook
+	log      *slog.Logger
+	policy   fiscal.Policy
+	late     time.Duration
+	onStatus func(deviceView)
+	paused   func() (fiscal.Code, bool) // intake of documents is stopped (design 5.10)
+
+	arrivals chan fiscal.Record // accepted, and resolved by a person
+	requests chan func(context.Context)
+	stopping <-chan struct{} // closed: finish what is in hand, begin nothing
+
+	queue    []*item
+	info     *fiscal.Info
+	view     deviceView
+	polled   time.Time
+	progress func()      // tells the watchdog that the worker lives
+	fail     func(error) // the store is lost: the daemon ends
+}
+
+// do runs f between documents, on the worker's goroutine.
+func (w *worker) do(ctx context.Context, f func(context.Context) error) error {
+	done := make(chan error, 1)
+	select {
+	case w.requests <- func(own context.Context) { done <- f(own) }:
+	case <-ctx.Done():
+		return fiscal.Refuse(fiscal.CodePrinterBusy, "", "the device is at work")
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fiscal.Refuse(fiscal.CodePrinterBusy, "", "the device is at work")
+	}
+}
+
+// item is a record in the worker's hands.
+type item struct {
+	record fiscal.Record
+	due    time.Time // not before
+	last   time.Time // of the last event, for Event.Elapsed
+}
+
+// errOvertaken says that a cancel or a person got to the record first.
+var errOvertaken = errors.New("the record was settled by somebody else")
+
+// load takes the device's unfinished records from the journal.
+func (w *worker) load() error {
+	records, err := w.journal.queue(w.cfg.Name)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, r := range records {
+		// A plausible part of the time away counts against the waits.
+		away := now.Sub(r.AcceptedAt)
+		last := now
+		if r.WaitLeft > 0 && away > 0 {
+			last = now.Add(-min(away, r.WaitLeft))
+		}
+		w.queue = append(w.queue, &item{record: r, last: last})
+	}
+	return nil
+}
+
+// run moves the queue until ctx ends or stopping closes. An error is fatal.
+func (w *worker) run(ctx context.Context) error {
+	if err := w.load(); err != nil {
+		return err
+	}
+	if err := w.settleInterrupted(ctx); err != nil {
+		return err
+	}
+	for {
+		w.progress()
+		busy, err := w.turn(ctx)
+		if err != nil {
+			return err
+		}
+		if busy {
+			w.takeArrivals()
+			continue
+		}
+		w.poll(ctx)
+		timer := time.NewTimer(w.idleFor())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-w.stopping:
+			timer.Stop()
+			return nil
+		case r := <-w.arrivals:
+			w.take(r)
+			w.takeArrivals()
+			w.sweep()
+		case f := <-w.requests:
+			f(ctx)
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// settleInterrupted turns every record that was in hand at the last stop into
+// a question, before anything new begins.
+func (w *worker) settleInterrupted(ctx context.Context) error {
+	for _, it := range w.queue {
+		if it.record.State == fiscal.Working {
+			if err := w.drive(ctx, it, fiscal.Event{Kind: fiscal.EventRestart}); err != nil {
+				return err
+			}
+		}
+	}
+	w.sweep()
+	return nil
+}
+
+func (w *worker) take(r fiscal.Record) {
+	now := time.Now()
+	for _, it := range w.queue {
+		if it.record.Seq == r.Seq { // a person has resolved it
+			it.record, it.due, it.last = r, now, now
+			return
+		}
+	}
+	if !r.State.Final() {
+		w.queue = append(w.queue, &item{record: r, due: now, last: now})
+	}
+}
+
+func (w *worker) takeArrivals() {
+	for {
+		select {
+		case r := <-w.arrivals:
+			w.take(r)
+		default:
+			return
+		}
+	}
+}
+
+// stopped tells whether nothing new may begin.
+func (w *worker) stopped(ctx context.Context) bool {
+	select {
+	case <-w.stopping:
+		return true
+	default:
+		return ctx.Err() != nil
+	}
+}
+
+// turn does at most one thing. busy says that there may be more to do now.
+func (w *worker) turn(ctx context.Context) (busy bool, err error) {
+	if w.stopped(ctx) {
+		return false, nil
+	}
+	select {
+	case f := <-w.requests:
+		f(ctx)
+		return true, nil
+	default:
+	}
+	it := w.next(time.Now())
+	if it == nil {
+		return false, nil
+	}
+	err = w.drive(ctx, it, fiscal.Event{Kind: fiscal.EventBegin, Late: w.isLate(it.record)})
+	w.sweep()
+	return true, err
+}
+
+func (w *worker) isLate(r fiscal.Record) bool {
+	at := r.Document.At
+	return r.Verb.Receipt() && !at.IsZero() && w.late > 0 && time.Since(at) > w.late
+}
+
+// next picks the record to move: the first in order that may go. Unknown
+// blocks documents, held blocks nothing, and a condition blocks what it would
+// stop as well (design 5.7).
+func (w *worker) next(now time.Time) *item {
+	var blocker *fiscal.Record
+	for _, it := range w.queue {
+		r := &it.record
+		due := !now.Before(it.due)
+		if blocker != nil && !overtakes(r, blocker) {
+			continue
+		}
+		switch {
+		case r.State == fiscal.Held:
+			if due && !it.due.IsZero() {
+				return it
+			}
+		case due && !w.mustWait(r):
+			return it
+		default:
+			blocker = r
+		}
+	}
+	return nil
+}
+
+// mustWait tells whether document intake is stopped for r.
+func (w *worker) mustWait(r *fiscal.Record) bool {
+	_, stopped := w.paused()
+	return stopped && r.State == fiscal.Accepted && r.Verb.Document()
+}
+
+// overtakes tells whether r may go although an earlier record waits: what
+// heals the condition, what is no document, and everything if the condition is
+// the earlier record's own.
+func overtakes(r, blocker *fiscal.Record) bool {
+	if r.State == fiscal.Unknown || r.State == fiscal.Held {
+		return true // a question, not a document
+	}
+	if r.Verb == fiscal.VerbXReport || r.Verb == fiscal.VerbDrawer {
+		return true
+	}
+	if blocker.State != fiscal.Accepted || blocker.Waiting == nil {
+		return false
+	}
+	switch blocker.Waiting.Code {
+	case fiscal.CodeNoCash:
+		return true
+	case fiscal.CodeShiftClosed, fiscal.CodeShiftExpired:
+		return r.Verb == fiscal.VerbShiftOpen || r.Verb == fiscal.VerbShiftClose
+	default:
+		return false
+	}
+}
+
+// sweep drops what is final, and wakes the waiting when something ended: it
+// may have healed their condition.
+func (w *worker) sweep() {
+	kept, ended := w.queue[:0], false
+	for _, it := range w.queue {
+		if it.record.State.Final() {
+			ended = true
+			continue
+		}
+		kept = append(kept, it)
+	}
+	clear(w.queue[len(kept):])
+	w.queue = kept
+	if ended {
+		w.wakeWaiting()
+	}
+}
+
+func (w *worker) wakeWaiting() {
+	for _, it := range w.queue {
+		if it.record.State == fiscal.Accepted {
+			it.due = time.Time{}
+		}
+	}
+}
+
+// idleFor is how long there is nothing to do.
+func (w *worker) idleFor() time.Duration {
+	now := time.Now()
+	idle := time.Duration(w.cfg.Poll) - now.Sub(w.polled)
+	for _, it := range w.queue {
+		if !it.due.IsZero() {
+			idle = min(idle, it.due.Sub(now))
+		}
+	}
+	return max(idle, time.Millisecond)
+}
+
+// drive feeds ev to the record and executes effects until it rests. Only a
+// failed save is an error.
+func (w *worker) drive(ctx context.Context, it *item, ev fiscal.Event) error {
+	for {
+		now := time.Now()
+		ev.Now, ev.Elapsed, ev.Policy = now, now.Sub(it.last), w.policy
+		it.last = now
+		before := it.record
+		next, effects := fiscal.Step(before, ev)
+		it.record = next
+		it.due = time.Time{}
+		answered := false
+		for _, e := range effects {
+			switch e.Kind {
+			case fiscal.EffectSave:
+				if err := w.save(it); errors.Is(err, errOvertaken) {
+					return nil
+				} else if err != nil {
+					return err
+				}
+				w.logChange(before, it.record)
+			case fiscal.EffectWake:
+				it.due = now.Add(e.After)
+			default:
+				ev, answered = w.perform(ctx, it, e.Kind), true
+			}
+		}
+		if !answered {
+			return nil
+		}
+	}
+}
+
+// perform calls the device once and turns its answer into an event.
+func (w *worker) perform(ctx context.Context, it *item, kind fiscal.EffectKind) fiscal.Event {
+	begin := time.Now()
+	if it.record.Timing.Queued == 0 && kind != fiscal.EffectFind {
+		it.record.Timing.Queued = max(begin.Sub(it.record.AcceptedAt), 1)
+	}
+	defer func() { it.record.Timing.Device += time.Since(begin) }()
+	switch kind {
+	case fiscal.EffectPrepare:
+		return w.prepare(ctx, it.record)
+	case fiscal.EffectSubmit:
+		return w.submit(ctx, it.record)
+	default:
+		return w.find(ctx, it.record)
+	}
+}
+
+// prepare reads the baseline, after the automatic shift documents and after
+// catching up with the storage.
+func (w *worker) prepare(ctx context.Context, r fiscal.Record) fiscal.Event {
+	base, err := w.backend.Prepare(ctx, r.Document)
+	if w.healShift(ctx, r, err) {
+		base, err = w.backend.Prepare(ctx, r.Document)
+	}
+	if err != nil {
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
+	}
+	return w.checked(ctx, r, base)
+}
+
+// submit makes the document, or prints.
+func (w *worker) submit(ctx context.Context, r fiscal.Record) fiscal.Event {
+	if !r.Verb.Document() {
+		return w.print(ctx, r)
+	}
+	receipt, err := w.backend.Submit(ctx, r.Document, *r.Baseline)
+	if err != nil {
+		return fiscal.Event{Kind: fiscal.EventSubmitFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
+	}
+	return fiscal.Event{Kind: fiscal.EventSubmitted, Receipt: receipt}
+}
+
+// find asks whether an interrupted document exists.
+func (w *worker) find(ctx context.Context, r fiscal.Record) fiscal.Event {
+	v, err := w.backend.Find(ctx, fiscal.Ref{Document: r.Document, Baseline: *r.Baseline})
+	if err != nil {
+		return fiscal.Event{Kind: fiscal.EventFindFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
+	}
+	w.log.Info("asked the device", "id", r.ID, "finding", v.Finding.String())
+	return fiscal.Event{Kind: fiscal.EventVerdict, Verdict: v}
+}
+
+// save commits the record with its answers, unless a cancel or a person was
+// first: then the stored record wins.
+func (w *worker) save(it *item) error {
+	if it.record.State.Final() {
+		it.record.Timing.Total = time.Since(it.record.AcceptedAt)
+	}
+	stored, err := w.journal.save(it.record)
+	if err == nil || errors.Is(err, errOvertaken) {
+		it.record = stored
+	}
+	if err == nil && stored.State.Final() {
+		w.afterDocument(stored)
+	}
+	return err
+}
+
+// afterDocument keeps what the office asks for: the last Z and X, and the debt
+// of paper.
+func (w *worker) afterDocument(r fiscal.Record) {
+	w.polled = time.Time{} // the state has changed: look again
+	if r.Receipt != nil && r.Receipt.Unprinted {
+		w.alerts.raise(w.cfg.Name, fiscal.CodePaperOwed, r.ID)
+	} else if r.Receipt != nil {
+		w.alerts.clear(w.cfg.Name, fiscal.CodePaperOwed)
+	}
+}
+
+func (w *worker) logChange(before, after fiscal.Record) {
+	attrs := []any{"device", w.cfg.Name, "id", after.ID, "verb", string(after.Verb), "state", string(after.State)}
+	if r := after.Receipt; r != nil {
+		attrs = append(attrs, "fd", r.FD, "fp", r.Sign, "total", r.Total.String())
+	}
+	for _, e := range []*fiscal.Error{after.Error, after.Waiting} {
+		if e != nil {
+			attrs = append(attrs, "why", e.Error())
+		}
+	}
+	if before.State == after.State {
+		w.log.Debug("command", attrs...)
+		return
+	}
+	w.log.Info("command", attrs...)
+}
+
+// accept puts an automatic document into the journal.
+func (w *worker) accept(r fiscal.Record) (*item, error) {
+	stored, acceptance, err := w.journal.accept(r)
+	if err != nil {
+		return nil, err
+	}
+	if acceptance == spool.Duplicate {
+		for _, it := range w.queue {
+			if it.record.Seq == stored.Seq {
+				return it, nil
+			}
+		}
+	}
+	it := &item{record: stored, last: time.Now()}
+	if !stored.State.Final() {
+		w.queue = append(w.queue, it)
+	}
+	return it, nil
+}
