@@ -3,8 +3,10 @@
 package mqtttest
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"testing"
 
@@ -59,13 +61,25 @@ func closeAll(t testing.TB, closers ...io.Closer) {
 	}
 }
 
+// Ports below the range from which systems take those of outgoing connections:
+// a broker that is restarted finds its own again.
+const (
+	portMin  = 20_000
+	portMax  = 32_000
+	portTrys = 100
+)
+
 // FreeAddress returns a loopback address that was free a moment ago.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range portTrys {
+		address := fmt.Sprintf("127.0.0.1:%d", portMin+rand.IntN(portMax-portMin))
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			closeAll(t, l)
+			return address
+		}
 	}
-	defer closeAll(t, l)
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }

@@ -46,6 +46,27 @@ func StartScript(t testing.TB, on func(c *ScriptConn, p packets.ControlPacket) b
 // URL is where clients connect.
 func (s *Script) URL() string { return "tcp://" + s.listener.Addr().String() }
 
+// Cut closes every connection; clients may connect again.
+func (s *Script) Cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		_ = c.Close()
+	}
+}
+
+// Last returns the youngest connection.
+func (s *Script) Last() *ScriptConn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.Number == s.count {
+			return c
+		}
+	}
+	return nil
+}
+
 func (s *Script) accept() {
 	for {
 		accepted, err := s.listener.Accept()
@@ -63,11 +84,7 @@ func (s *Script) accept() {
 
 func (s *Script) stop() {
 	_ = s.listener.Close()
-	s.mu.Lock()
-	for c := range s.conns {
-		_ = c.Close()
-	}
-	s.mu.Unlock()
+	s.Cut()
 	s.work.Wait()
 }
 
