@@ -51,7 +51,7 @@ type Answer struct {
 	// Answer is the last answer of the id that query asks about.
 	Answer json.RawMessage `json:"answer,omitempty"`
 	// Answers are the final answers that sync asks for, in order.
-	Answers []json.RawMessage `json:"answers,omitempty"`
+	Answers []json.RawMessage `json:"answers,omitzero"`
 	// Next is where to continue a sync; absent at its end.
 	Next uint64 `json:"next,omitempty"`
 	// Hello is the answer to hello.

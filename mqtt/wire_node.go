@@ -81,10 +81,12 @@ type LinkHealth struct {
 type SpoolState struct {
 	Queued int `json:"queued"`
 	// Oldest is when the oldest queued command was accepted.
-	Oldest  Instant  `json:"oldest,omitzero"`
-	Unknown []string `json:"unknown"`
-	Held    []string `json:"held"`
-	Outbox  int      `json:"outbox"`
+	Oldest Instant `json:"oldest,omitzero"`
+	// Unknown and Held are the ids of commands in these states.
+	Unknown IDs `json:"unknown"`
+	Held    IDs `json:"held"`
+	// Outbox is the number of messages that no broker has acknowledged yet.
+	Outbox int `json:"outbox"`
 }
 
 // DeviceState is dev/{name}/state.

@@ -43,6 +43,17 @@ func (d Millis) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%d.%d", int64(n/10), int64(n%10)), nil
 }
 
+// IDs is a list of ids; it is never null.
+type IDs []string
+
+// MarshalJSON prints an array.
+func (ids IDs) MarshalJSON() ([]byte, error) {
+	if ids == nil {
+		return []byte("[]"), nil
+	}
+	return json.Marshal([]string(ids))
+}
+
 // encode prints v as one line of JSON. The types of this package always
 // marshal; one that does not is a mistake in the program.
 func encode(v any) []byte {
