@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -13,11 +14,12 @@ import (
 	"regexp"
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"kassad/devices"
+	"kassad/devices/link"
 	"kassad/fiscal"
 )
 
@@ -67,7 +69,6 @@ type DeviceConfig struct {
 	Name      string          `toml:"name"`
 	Kind      string          `toml:"kind"`
 	Address   string          `toml:"address"`
-	USBSerial string          `toml:"usb_serial"` // finds the port again under another name
 	Password  uint32          `toml:"password"`
 	Taxation  fiscal.Taxation `toml:"taxation"`
 	Mark      string          `toml:"mark"` // where our key goes: 1192, 1084, none
@@ -76,8 +77,8 @@ type DeviceConfig struct {
 	Poll      Duration        `toml:"poll"`
 	// UNVERIFIED facts of the family, each with the default of the vendor's
 	// document.
-	TagsBeforeItem bool     `toml:"tags_before_item"` // FF4D before its FF46: cash cores and mobiles
-	QuietTime      Duration `toml:"quiet_time"`       // 0: the driver's own
+	ItemTagsFirst bool     `toml:"item_tags_first"` // FF4D before its FF46: cash cores and mobiles
+	QuietTime     Duration `toml:"quiet_time"`      // 0: the driver's own
 }
 
 // TerminalConfig is what a terminal may do.
@@ -316,11 +317,11 @@ func (c Config) validateDevices() []error {
 			errs = append(errs, fmt.Errorf("%s: address %q belongs to %q already", where, d.Address, other))
 		}
 		ports[d.Address] = d.Name
-		if d.Kind != "shtrih-m" {
-			errs = append(errs, fmt.Errorf("%s: kind = %q: this version drives shtrih-m", where, d.Kind))
+		if d.Kind != devices.KindShtrihM {
+			errs = append(errs, fmt.Errorf("%s: kind = %q: this version drives %s", where, d.Kind, devices.KindShtrihM))
 		}
-		if !strings.HasPrefix(d.Address, "serial://") && !strings.HasPrefix(d.Address, "tcp://") {
-			errs = append(errs, fmt.Errorf("%s: address = %q: give serial:///dev/ttyACM0?baud=115200, serial://COM3 or tcp://host:7778", where, d.Address))
+		if _, err := link.Parse(d.Address); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w; give serial:///dev/ttyACM0?baud=115200, serial://COM3, usb://serial-number or tcp://host:7778", where, err))
 		}
 		if !slices.Contains(marks, d.Mark) {
 			errs = append(errs, fmt.Errorf("%s: mark = %q: 1192, 1084 or none", where, d.Mark))
@@ -388,4 +389,12 @@ func (c Config) Fingerprint() string {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
+}
+
+// Settings is what package devices needs of d.
+func (d DeviceConfig) Settings(log *slog.Logger) devices.Settings {
+	return devices.Settings{
+		Kind: d.Kind, Address: d.Address, Password: d.Password, Mark: d.Mark, Taxation: d.Taxation,
+		ItemTagsFirst: d.ItemTagsFirst, QuietTime: time.Duration(d.QuietTime), TraceFile: d.TraceFile, Log: log.With("device", d.Name),
+	}
 }

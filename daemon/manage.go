@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -254,6 +255,7 @@ func QuerySpool(s *spool.Spool, q SpoolQuery) (any, error) {
 	}
 }
 
+// listSpool lists what is not final, or the newest records of one state.
 func listSpool(s *spool.Spool, q SpoolQuery) (records []fiscal.Record, err error) {
 	limit := q.Limit
 	if limit <= 0 || limit > spoolListMax {
@@ -262,34 +264,50 @@ func listSpool(s *spool.Spool, q SpoolQuery) (records []fiscal.Record, err error
 	err = s.View(func(tx *spool.Tx) error {
 		records = nil
 		if q.State != "" && fiscal.State(q.State).Final() {
-			terminals, err := tx.Terminals()
-			for _, t := range terminals {
-				finals, err := tx.FinalsSince(t, 0, limit)
-				if err != nil {
-					return err
+			return eachRecord(tx, func(r fiscal.Record) {
+				if r.State == fiscal.State(q.State) {
+					records = append(records, r)
 				}
-				for _, r := range finals {
-					if r.State == fiscal.State(q.State) {
-						records = append(records, r)
-					}
-				}
-			}
-			return err
+			})
 		}
 		devices, err := tx.Devices()
+		if err != nil {
+			return err
+		}
 		for _, dev := range devices {
 			queue, err := tx.Queue(dev)
 			if err != nil {
 				return err
 			}
-			for _, r := range queue {
-				if q.State == "" || r.State == fiscal.State(q.State) {
-					records = append(records, r)
-				}
-			}
+			records = append(records, slices.DeleteFunc(queue, func(r fiscal.Record) bool {
+				return q.State != "" && r.State != fiscal.State(q.State)
+			})...)
 		}
-		return err
+		return nil
 	})
-	slices.SortFunc(records, func(a, b fiscal.Record) int { return int(int64(a.Seq) - int64(b.Seq)) })
-	return records[:min(len(records), limit)], err
+	slices.SortFunc(records, func(a, b fiscal.Record) int { return cmp.Compare(a.Seq, b.Seq) })
+	return records[max(0, len(records)-limit):], err
+}
+
+// eachRecord walks the whole journal.
+func eachRecord(tx *spool.Tx, visit func(fiscal.Record)) error {
+	for after := uint64(0); ; {
+		page, err := tx.Records(after, spoolListMax)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, r := range page {
+			visit(r)
+		}
+		after = page[len(page)-1].Seq
+	}
+}
+
+// Records is the whole journal, for tests and the demo.
+func (d *Daemon) Records() (all []fiscal.Record, err error) {
+	err = d.spool.View(func(tx *spool.Tx) error {
+		all = nil
+		return eachRecord(tx, func(r fiscal.Record) { all = append(all, r) })
+	})
+	return all, err
 }

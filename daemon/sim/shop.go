@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -32,7 +30,6 @@ type Options struct {
 	PTY      bool                      // printers on ptys where the system has them
 	Config   func(*daemon.Config)      // last word on the configuration
 	Log      *slog.Logger              // default: discard
-	Wrap     func(fiscal.Backend) fiscal.Backend
 }
 
 // Shop is a running shop.
@@ -93,20 +90,12 @@ func (s *Shop) plug(ctx context.Context, name string, pc printer.Config) (string
 	p := printer.New(pc)
 	s.Printers[name] = p
 	if s.opt.PTY {
-		path := filepath.Join(s.opt.Dir, "tty-"+name)
-		if err := os.MkdirAll(s.opt.Dir, 0o700); err != nil {
-			return "", err
-		}
-		ready := make(chan struct{})
-		failed := make(chan error, 1)
-		s.group.Go(func() { failed <- p.ListenPTY(ctx, path, func(string) { close(ready) }) })
+		ready, failed := make(chan string, 1), make(chan error, 1)
+		s.group.Go(func() { failed <- p.ListenPTY(ctx, func(path string) { ready <- path }) })
 		select {
-		case <-ready:
+		case path := <-ready:
 			return "serial://" + path + "?baud=115200", nil
-		case err := <-failed:
-			if !errors.Is(err, errors.ErrUnsupported) {
-				return "", err
-			}
+		case <-failed: // no pty here: TCP serves as well
 		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -119,15 +108,11 @@ func (s *Shop) plug(ctx context.Context, name string, pc printer.Config) (string
 
 // Start runs the daemon; it must not be running.
 func (s *Shop) Start(ctx context.Context) error {
-	ready := make(chan net.Addr, 1)
+	ready := make(chan string, 1)
 	d, err := daemon.New(s.Config, daemon.Options{
-		Log: s.opt.Log, Version: "sim", Ready: func(a net.Addr) { ready <- a },
+		Log: s.opt.Log, Version: "sim", Ready: func(broker string) { ready <- broker },
 		Open: func(c daemon.DeviceConfig) (fiscal.Backend, error) {
-			b, err := devices.Open(c.Settings(s.opt.Log))
-			if err == nil && s.opt.Wrap != nil {
-				b = s.opt.Wrap(b)
-			}
-			return b, err
+			return devices.Open(c.Settings(s.opt.Log))
 		},
 	})
 	if err != nil {
@@ -144,9 +129,9 @@ func (s *Shop) Start(ctx context.Context) error {
 	s.mu.Unlock()
 	select {
 	case a := <-ready:
-		if a != nil {
-			s.Broker = a.String()
-			s.Config.Broker.Listen = s.Broker // the same port after a restart
+		s.Broker = a
+		if a != "" {
+			s.Config.Broker.Listen = a // the same port after a restart
 		}
 		return nil
 	case err := <-ended:
@@ -193,13 +178,16 @@ func (s *Shop) Close() error {
 
 // ForeignSale makes a document behind the daemon's back, as another program on
 // the same printer would.
-func (s *Shop) ForeignSale(device string, total fiscal.Money) uint32 {
+func (s *Shop) ForeignSale(device string, total fiscal.Money) (fd uint32, err error) {
 	p := s.Printers[device]
-	fd := p.ForeignSale(int64(total))
+	before := len(p.Storage().Ledger())
+	doc, err := p.ForeignSale(int64(total))
 	s.mu.Lock()
-	s.foreign[docID(p.Config().FNSerial, fd)] = true
-	s.mu.Unlock()
-	return fd
+	defer s.mu.Unlock()
+	for _, e := range p.Storage().Ledger()[before:] { // a shift may have been opened for it
+		s.foreign[docID(p.Config().FNSerial, e.FD)] = true
+	}
+	return doc.FD, err
 }
 
 // Books gathers the three accounts. The journal is read from the running
