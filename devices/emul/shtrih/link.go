@@ -174,7 +174,7 @@ func (s *session) transmit() {
 	pl.garble = nil
 	if pl.cutAfter >= 0 && pl.cutArmed {
 		pl.cutArmed = false
-		s.write(packet{data: out[:min(pl.cutAfter, len(out))], cut: true})
+		s.write(packet{data: out[:min(pl.cutAfter, len(out))], cut: s.line != lineSerial})
 		return
 	}
 	if pl.loseAnswer {

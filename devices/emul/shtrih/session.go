@@ -63,8 +63,7 @@ func (p *Printer) ServePort(ctx context.Context, name string, conn io.ReadWriteC
 }
 
 func (p *Printer) serve(ctx context.Context, name string, conn io.ReadWriteCloser, line lineKind) error {
-	s := &session{p: p, conn: conn, line: line, timer: time.NewTimer(time.Hour), out: make(chan packet, outputPackets)}
-	s.timer.Stop()
+	s := &session{p: p, conn: conn, line: line, timer: newStoppedTimer(), out: make(chan packet, outputPackets)}
 	if err := p.attach(s, name); err != nil {
 		return errors.Join(err, conn.Close())
 	}
@@ -79,6 +78,12 @@ func (p *Printer) serve(ctx context.Context, name string, conn io.ReadWriteClose
 	_ = conn.Close() // unblocks both goroutines; the host may have closed it first
 	wg.Wait()
 	return p.release(s, err)
+}
+
+func newStoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
 }
 
 // attach gives the session its port by the policy for second connections.
@@ -103,7 +108,6 @@ func (p *Printer) attach(s *session, name string) error {
 			p.shared[o] = struct{}{}
 		default:
 			old.close(ErrReplaced)
-			o.detach(p.cfg.Link.DropPendingOnClose)
 		}
 	}
 	s.port, o.session = o, s
@@ -178,14 +182,19 @@ func (s *session) write(k packet) {
 	}
 }
 
-// close ends the session from the printer's side. A serial line has nothing
-// that could be closed: only silence.
+// close ends the session from the printer's side, after what it has said so far
+// has left. A serial line has nothing that could be closed: only silence.
 func (s *session) close(why error) {
-	if s.line == lineSerial && why != ErrReplaced {
+	if s.line == lineSerial && why != ErrReplaced || s.port.session != s {
 		return
 	}
 	s.why = why
-	_ = s.conn.Close() // the host learns it by its next read
+	s.port.detach(s.p.cfg.Link.DropPendingOnClose)
+	select {
+	case s.out <- packet{cut: true}:
+	default:
+		_ = s.conn.Close() // nothing of the backlog was read; nobody will miss it
+	}
 }
 
 func (s *session) read(in chan<- []byte, stop <-chan struct{}) {
@@ -216,7 +225,7 @@ func (s *session) drain(stop <-chan struct{}) {
 			if !s.paced(k.data, stop) {
 				return
 			}
-			if k.cut && s.line != lineSerial {
+			if k.cut {
 				_ = s.conn.Close()
 				return
 			}
