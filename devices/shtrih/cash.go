@@ -1,0 +1,79 @@
+package shtrih
+
+import (
+	"context"
+
+	"kassad/fiscal"
+)
+
+// Registers of the drawer, section 3.2.
+const (
+	moneyDrawer    = 241
+	moneyCashIn    = 242
+	moneyCashOut   = 243
+	countCashIn    = 153
+	countCashOut   = 154
+	moneyGrandSale = 4231
+	grandStep      = 13
+)
+
+// cashCounters reads the drawer, by which a lost cash-in or cash-out is proved.
+func (d *Driver) cashCounters(ctx context.Context, base *fiscal.Baseline) error {
+	var err error
+	if base.CashIn, err = d.tally(ctx, countCashIn, moneyCashIn); err != nil {
+		return err
+	}
+	if base.CashOut, err = d.tally(ctx, countCashOut, moneyCashOut); err != nil {
+		return err
+	}
+	base.Drawer, err = d.moneyRegister(ctx, moneyDrawer)
+	return err
+}
+
+func (d *Driver) tally(ctx context.Context, count byte, total uint16) (fiscal.Tally, error) {
+	n, err := d.operationRegister(ctx, count)
+	if err != nil {
+		return fiscal.Tally{}, err
+	}
+	sum, err := d.moneyRegister(ctx, total)
+	return fiscal.Tally{Count: n, Total: sum}, err
+}
+
+func (d *Driver) moneyRegister(ctx context.Context, n uint16) (fiscal.Money, error) {
+	data, err := d.read(ctx, encodeMoneyRegister(d.opt.Password, n))
+	if err != nil {
+		return 0, err
+	}
+	return decodeMoneyRegister(data)
+}
+
+func (d *Driver) operationRegister(ctx context.Context, n byte) (uint32, error) {
+	data, err := d.read(ctx, encodeOperationRegister(d.opt.Password, n))
+	if err != nil {
+		return 0, err
+	}
+	return decodeOperationRegister(data)
+}
+
+// submitCash is one command. It makes no document of the fiscal storage.
+func (d *Driver) submitCash(ctx context.Context, doc fiscal.Document, base fiscal.Baseline) (fiscal.Receipt, error) {
+	code := byte(cmdCashIn)
+	if doc.Verb == fiscal.VerbCashOut {
+		code = cmdCashOut
+	}
+	if _, err := d.perform(ctx, encodeCash(code, d.opt.Password, doc.Amount)); err != nil {
+		return fiscal.Receipt{}, d.refine(ctx, err)
+	}
+	return d.cashReceipt(ctx, doc, base), nil
+}
+
+// cashReceipt describes a cash movement that has happened.
+func (d *Driver) cashReceipt(ctx context.Context, doc fiscal.Document, base fiscal.Baseline) fiscal.Receipt {
+	r := d.receiptBase(doc, base)
+	r.Total, r.At = doc.Amount, base.Clock
+	if drawer, err := d.moneyRegister(ctx, moneyDrawer); err == nil {
+		r.Drawer = &drawer
+	}
+	r.Unprinted = d.unprinted(ctx)
+	return r
+}
