@@ -154,6 +154,7 @@ func BenchmarkLatencyGrowth(b *testing.B) {
 	b.ReportMetric(ratio(quantile(many, 50), quantile(few, 50)), "p50-large/small")
 	b.ReportMetric(ratio(quantile(many, 99), quantile(few, 99)), "p99-large/small")
 	b.ReportMetric(micros(quantile(few, 50)), "small-µs")
+	b.Logf("free pages: %d and %d", small.db.Stats().FreePageN, large.db.Stats().FreePageN)
 	b.ReportMetric(micros(quantile(many, 50)), "large-µs")
 }
 
@@ -188,7 +189,7 @@ func fill(b *testing.B, path string, from, to int) {
 // fillOpen stores finished sales, as many in one transaction as a small disk
 // can take.
 func fillOpen(b *testing.B, s *Spool, from, to int) {
-	const chunk = 500
+	const chunk = 50
 	for first := from; first < to; first += chunk {
 		update(b, s, func(tx *Tx) error {
 			for n := first; n < min(first+chunk, to); n++ {

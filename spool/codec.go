@@ -141,7 +141,7 @@ func (c *coder) bytes(v *[]byte) {
 	n := uint64(len(*v))
 	num(c, &n)
 	if c.reading {
-		*v = slices.Clone(c.take(n))
+		*v = append([]byte(nil), c.take(n)...) // none is nil
 		return
 	}
 	c.b = append(c.b, *v...)
@@ -157,26 +157,44 @@ func str[T ~string](c *coder, v *T) {
 	c.b = append(c.b, *v...)
 }
 
-// time keeps the moment and the offset, but not the name of a zone. The zero
-// time is an empty string.
+// Kinds of a stored time.
+const (
+	timeZero uint8 = iota
+	timeUTC
+	timeZone
+)
+
+// time keeps the moment and the offset, but not the name of a zone. Any offset
+// that a terminal may write is kept, which MarshalBinary would not do.
 func (c *coder) time(v *time.Time) {
-	var text []byte
+	var kind uint8
+	var sec, nsec int64
+	var offset int
 	if !c.reading && !v.IsZero() {
-		var err error
-		if text, err = v.MarshalBinary(); err != nil {
-			c.fail("time %v: %w", *v, err)
+		kind, sec, nsec = timeUTC, v.Unix(), int64(v.Nanosecond())
+		if v.Location() != time.UTC {
+			kind = timeZone
+			_, offset = v.Zone()
 		}
 	}
-	c.bytes(&text)
+	if num(c, &kind); kind != timeZero {
+		num(c, &sec)
+		num(c, &nsec)
+	}
+	if kind == timeZone {
+		num(c, &offset)
+	}
 	if !c.reading {
 		return
 	}
 	*v = time.Time{}
-	if len(text) == 0 {
-		return
-	}
-	if err := v.UnmarshalBinary(text); err != nil {
-		c.fail("time: %w", err)
+	switch {
+	case kind > timeZone || nsec < 0 || nsec >= int64(time.Second):
+		c.fail("bad time")
+	case kind == timeUTC:
+		*v = time.Unix(sec, nsec).UTC()
+	case kind == timeZone:
+		*v = time.Unix(sec, nsec).In(time.FixedZone("", offset))
 	}
 }
 

@@ -109,7 +109,7 @@ func openBolt(path string, opt Options, readOnly bool) (db *bolt.DB, err error) 
 	}()
 	o := bolt.Options{
 		Timeout: opt.LockWait, FreelistType: bolt.FreelistMapType, MaxSize: opt.MaxSize, OpenFile: opt.OpenFile,
-		ReadOnly: readOnly, PreLoadFreelist: true, NoStatistics: true,
+		ReadOnly: readOnly, PreLoadFreelist: true,
 	}
 	if o.Timeout == 0 {
 		o.Timeout = lockWaitDefault

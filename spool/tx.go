@@ -48,10 +48,20 @@ func (tx *Tx) bucket(name string) *bolt.Bucket { return tx.b.Bucket([]byte(name)
 
 func (tx *Tx) put(bucket string, key, value []byte) error {
 	tx.wrote = true
-	if err := tx.bucket(bucket).Put(key, value); err != nil {
+	b := tx.bucket(bucket)
+	if grows(bucket) {
+		b.FillPercent = 0.9
+	}
+	if err := b.Put(key, value); err != nil {
 		return fmt.Errorf("put %s: %w", bucket, err)
 	}
 	return nil
+}
+
+// grows tells which buckets are written at their end only: their pages may be
+// filled, which makes the file smaller and the trees lower.
+func grows(bucket string) bool {
+	return bucket == bucketRecords || bucket == bucketDocuments || bucket == bucketIDs
 }
 
 func (tx *Tx) delete(bucket string, key []byte) error {
