@@ -224,3 +224,19 @@ func TestMillis(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswersReadBack holds the encoders to the types that Go programs read
+// answers with.
+func TestAnswersReadBack(t *testing.T) {
+	t.Parallel()
+	counters := contractCounters()
+	r := doneSale()
+	r.Counters = &counters
+	for _, sent := range [][]byte{EncodeAnswer(r, true), EncodeQuery("a", r), EncodeRefusal("a", "sale", fiscal.Refuse(fiscal.CodeEmpty, "items", ""))} {
+		var a Answer
+		if err := json.Unmarshal(sent, &a); err != nil {
+			t.Fatalf("%v in %s", err, sent)
+		}
+		wantJSON(t, encode(a), string(sent))
+	}
+}

@@ -12,9 +12,10 @@ import (
 
 // Limits of a payload.
 const (
-	jsonDepthMax   = 16
-	jsonMembersMax = 100    // of one object; no object of the contract has half as many
-	jsonNodesMax   = 50_000 // 500 items with every field; bounds memory, not time
+	jsonDepthMax     = 16
+	jsonMembersUsual = 8      // of an item; saves growing step by step
+	jsonMembersMax   = 100    // of one object; no object of the contract has half as many
+	jsonNodesMax     = 50_000 // 500 items with every field; bounds memory, not time
 )
 
 // jsonKind is the type of a JSON value.
@@ -195,6 +196,9 @@ func (p *jsonParser) object(v *jsonValue, depth int) bool {
 		var value jsonValue
 		if !p.value(&value, depth+1) {
 			return false
+		}
+		if v.members == nil {
+			v.members = make([]jsonMember, 0, jsonMembersUsual)
 		}
 		v.members = append(v.members, jsonMember{key, value})
 		p.space()

@@ -18,6 +18,9 @@ func (t Instant) MarshalJSON() ([]byte, error) {
 	return strconv.AppendQuote(nil, time.Time(t).Format(time.RFC3339)), nil
 }
 
+// UnmarshalJSON reads what MarshalJSON prints, for programs that read answers.
+func (t *Instant) UnmarshalJSON(b []byte) error { return (*time.Time)(t).UnmarshalJSON(b) }
+
 // IsZero serves the omitzero tag.
 func (t Instant) IsZero() bool { return time.Time(t).IsZero() }
 
@@ -25,9 +28,18 @@ func (t Instant) IsZero() bool { return time.Time(t).IsZero() }
 // reference 1.1).
 type WallTime time.Time
 
+const wallLayout = "2006-01-02T15:04:05"
+
 // MarshalJSON prints 2026-11-22T12:04:31.
 func (t WallTime) MarshalJSON() ([]byte, error) {
-	return strconv.AppendQuote(nil, time.Time(t).Format("2006-01-02T15:04:05")), nil
+	return strconv.AppendQuote(nil, time.Time(t).Format(wallLayout)), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON prints, as UTC.
+func (t *WallTime) UnmarshalJSON(b []byte) error {
+	at, err := time.Parse(strconv.Quote(wallLayout), string(b))
+	*t = WallTime(at)
+	return err
 }
 
 // IsZero serves the omitzero tag.
@@ -41,6 +53,14 @@ func (d Millis) MarshalJSON() ([]byte, error) {
 	const tenth = 100 * time.Microsecond
 	n := (max(time.Duration(d), 0) + tenth/2) / tenth
 	return fmt.Appendf(nil, "%d.%d", int64(n/10), int64(n%10)), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON prints; its digits are text, never a
+// float.
+func (d *Millis) UnmarshalJSON(b []byte) error {
+	v, err := time.ParseDuration(string(b) + "ms")
+	*d = Millis(v)
+	return err
 }
 
 // IDs is a list of ids; it is never null.
