@@ -169,6 +169,9 @@ func (s *Storage) complete(kind Kind, c Closing, data []byte) error {
 	if paid != c.Total {
 		return ErrParameter
 	}
+	if !agentsComplete(fields) {
+		return s.missing()
+	}
 	_, hasItems := ffd.Find(fields, ffd.TagItem)
 	_, hasBasis := ffd.Find(fields, ffd.TagCorrectionBasis)
 	_, hasType := ffd.Find(fields, ffd.TagCorrectionType)
@@ -182,6 +185,19 @@ func (s *Storage) complete(kind Kind, c Closing, data []byte) error {
 		return ErrParameter // FFD 1.05 corrections know 1 and 3 only (format reference 1.5)
 	}
 	return nil
+}
+
+// agentsComplete: the agent sign of an item and the INN of its supplier come
+// together (Shtrih-M reference 2.1).
+func agentsComplete(fields []ffd.Field) bool {
+	for _, f := range fields {
+		_, agent := ffd.Find(f.Fields, ffd.TagItemAgent)
+		_, supplier := ffd.Find(f.Fields, ffd.TagSupplierINN)
+		if f.Tag == ffd.TagItem && agent != supplier {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Storage) missing() error {

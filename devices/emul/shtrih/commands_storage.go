@@ -173,7 +173,7 @@ func (p *Printer) exchangeStatus(*call) ([]byte, code) {
 // requestTLV puts a document out for FF3B; the device is in mode 1 until it has
 // been read to the end.
 func (p *Printer) requestTLV(c *call) ([]byte, code) {
-	if m := p.mode() & 0x0F; m == modeReceipt {
+	if p.cfg.RefuseReadingInReceipt && p.st.Receipt != nil {
 		return nil, errMode
 	}
 	n := c.u32()

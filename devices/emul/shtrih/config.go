@@ -59,9 +59,12 @@ type Config struct {
 	ShortFFErrors     bool // refusals of FF commands are two bytes, FF err (section 2)
 	LastPrintResult   bool // 10h answers 17 bytes (F7 bit 34)
 	ExtendedAnswers   bool // initial value of table 17 field 36
-	CancelNothing     byte // error of 88h with nothing open: 55h (default) or 73h
-	PaperOutError     byte // error of printing without paper: 6Bh (default) or 72h
-	CashDrawer        int64
+	// RefuseReadingInReceipt answers FF3A with 73h in mode 8. The reference is
+	// silent; by default a document can be read there and mode 8 comes back.
+	RefuseReadingInReceipt bool
+	CancelNothing          byte // error of 88h with nothing open: 55h (default) or 73h
+	PaperOutError          byte // error of printing without paper: 6Bh (default) or 72h
+	CashDrawer             int64
 }
 
 // LinkOptions are the choices that section 1 leaves to the model.

@@ -70,7 +70,25 @@ func New(cfg Config) *Printer {
 }
 
 // Storage is the fiscal storage, with the ledger and the operator's queue.
-func (p *Printer) Storage() *fn.Storage { return p.fn }
+func (p *Printer) Storage() *fn.Storage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fn
+}
+
+// SwapStorage puts another fiscal storage into the device, as a service
+// engineer does; an open receipt is lost. It returns the old one.
+func (p *Printer) SwapStorage(s *fn.Storage) *fn.Storage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.st.Receipt != nil {
+		p.dropReceipt()
+	}
+	old := p.fn
+	p.fn, p.reading, p.pendingTags = s, nil, nil
+	p.tables.storageValues(p.cfg, s)
+	return old
+}
 
 // Config is the configuration with its defaults filled in.
 func (p *Printer) Config() Config { return p.cfg }

@@ -4,6 +4,10 @@ import (
 	"kassad/devices/emul/fn"
 )
 
+// tableTextMax is the longest text that an answer of 1Fh can carry: code, error
+// and value in a frame of 255 bytes (section 3.3).
+const tableTextMax = 253
+
 // tableList names the tables 1..25 without gaps, as 5Dh ends the host's
 // enumeration. Only fields that matter have a meaning; the others keep the
 // numbers in place.
@@ -73,9 +77,9 @@ func regionalFields() []field {
 func storageFields() []field {
 	return named(24, map[int]field{
 		1: fixed(char("ЗАВОДСКОЙ НОМЕР", 16)), 2: fixed(char("ИНН", 12)), 3: fixed(char("РНМ", 20)), 4: fixed(char("НОМЕР ФН", 16)),
-		5: fixed(bin("СИСТЕМЫ НАЛОГООБЛОЖЕНИЯ", 1, 0)), 6: fixed(bin("РЕЖИМ РАБОТЫ", 1, 0)), 7: char("ПОЛЬЗОВАТЕЛЬ", 256-2),
-		8: char("ОПЕРАТОР", 64), 9: char("АДРЕС", 256-2), 10: char("НАЗВАНИЕ ОФД", 256-2), 11: char("URL ОФД", 64),
-		12: char("ИНН ОФД", 12), 14: char("МЕСТО РАСЧЕТОВ", 256-2), 15: char("E-MAIL ОТПРАВИТЕЛЯ", 64),
+		5: fixed(bin("СИСТЕМЫ НАЛОГООБЛОЖЕНИЯ", 1, 0)), 6: fixed(bin("РЕЖИМ РАБОТЫ", 1, 0)), 7: char("ПОЛЬЗОВАТЕЛЬ", tableTextMax),
+		8: char("ОПЕРАТОР", 64), 9: char("АДРЕС", tableTextMax), 10: char("НАЗВАНИЕ ОФД", tableTextMax), 11: char("URL ОФД", 64),
+		12: char("ИНН ОФД", 12), 14: char("МЕСТО РАСЧЕТОВ", tableTextMax), 15: char("E-MAIL ОТПРАВИТЕЛЯ", 64),
 		21: fixed(bin("РАСШИРЕННЫЙ РЕЖИМ РАБОТЫ", 1, 0)), 23: char("ИНН КАССИРА", 13), 24: bin("БЛОКИРОВКА ПО НЕОТПРАВЛЕННЫМ", 1, 30),
 	})
 }
