@@ -8,7 +8,6 @@ import (
 	"os"
 	"sort"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,8 +38,8 @@ type Options struct {
 	Open    func(DeviceConfig) (fiscal.Backend, error)
 	Log     *slog.Logger
 	Version string
-	// Ready, if not nil, is called once when commands are taken, with the
-	// address of the embedded broker.
+	// Ready, if not nil, is called once when the first link takes commands,
+	// with the address of the embedded broker.
 	Ready func(broker string)
 }
 
@@ -64,12 +63,11 @@ type Daemon struct {
 	workers map[string]*worker
 	views   sync.Map // device name → deviceView
 
-	counts   counts
-	stopping chan struct{} // closed: begin nothing new
-	restart  chan struct{}
-	fatal    chan error
-	once     sync.Once
-	asked    atomic.Bool
+	counts                 counts
+	stopping               chan struct{} // closed: begin nothing new
+	restart                chan struct{}
+	fatal                  chan error
+	readyOnce, restartOnce sync.Once
 }
 
 // New opens the store and the devices of cfg. Nothing is begun before Run.
@@ -144,6 +142,9 @@ func (d *Daemon) fail(err error) {
 func (d *Daemon) Run(ctx context.Context) error {
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	if err := d.openBroker(hard); err != nil {
+		return err
+	}
 	workers, hard2 := errgroup.WithContext(hard)
 	for _, w := range d.workers {
 		workers.Go(func() error { return w.run(hard2) })
@@ -151,11 +152,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	serving, stopServing := context.WithCancel(hard2)
 	defer stopServing()
 	services, serving := errgroup.WithContext(serving)
-	if err := d.serve(services, serving); err != nil {
-		stopServing()
-		cancel()
-		return errors.Join(err, services.Wait(), workers.Wait())
-	}
+	d.serve(services, serving)
 	reason := d.wait(ctx, hard2, serving)
 	d.log.Info("stopping", "why", fmt.Sprint(reason))
 	d.publishNode(mqtt.NodeDraining)
@@ -188,32 +185,30 @@ func (d *Daemon) wait(ctx, workers, services context.Context) error {
 	}
 }
 
-// serve starts everything that talks to the outside, in order: the broker, the
-// links, the intake, the control socket.
-func (d *Daemon) serve(group *errgroup.Group, ctx context.Context) error {
-	if d.broker != nil {
-		if err := d.broker.Start(ctx); err != nil {
-			return fmt.Errorf("embedded broker: %w", err)
-		}
-		d.log.Info("embedded broker", "listen", d.broker.Addr())
-	}
+// serve starts everything that talks to the outside: the links, the intake,
+// the control socket.
+func (d *Daemon) serve(group *errgroup.Group, ctx context.Context) {
 	d.publishAll()
 	for _, l := range d.links {
-		if err := d.startLink(ctx, l); err != nil {
-			return err
-		}
+		l.link.Start(ctx)
 		group.Go(func() error { return d.receive(ctx, l) })
 	}
 	group.Go(func() error { return d.serveControl(ctx) })
 	group.Go(func() error { return d.watch(ctx) })
-	if d.opt.Ready != nil {
+}
+
+// ready tells once that commands are taken.
+func (d *Daemon) ready() {
+	d.readyOnce.Do(func() {
+		if d.opt.Ready == nil {
+			return
+		}
 		addr := ""
 		if d.broker != nil {
 			addr = d.broker.Addr()
 		}
 		d.opt.Ready(addr)
-	}
-	return nil
+	})
 }
 
 // Close gives up the devices and the store. Run must have ended.
@@ -229,7 +224,7 @@ func (d *Daemon) Close() error {
 }
 
 // requestRestart makes Run return ErrRestart.
-func (d *Daemon) requestRestart() { d.once.Do(func() { close(d.restart) }) }
+func (d *Daemon) requestRestart() { d.restartOnce.Do(func() { close(d.restart) }) }
 
 // handOver gives a record to the worker of its device.
 func (d *Daemon) handOver(r fiscal.Record) {

@@ -53,14 +53,12 @@ func (d *Daemon) linkHealth(ctx context.Context) []mqtt.LinkHealth {
 	var out []mqtt.LinkHealth
 	for _, s := range d.links {
 		h := mqtt.LinkHealth{Name: s.name, Role: s.role}
-		if s.link != nil {
-			st := s.link.Status()
-			h.Up, h.Reason = st.Up, st.LastError
-			if h.Up {
-				h.Reason = ""
-				if rtt, err := s.link.RTT(ctx, rttProbes); err == nil {
-					h.RTT = mqtt.Millis(rtt.P50)
-				}
+		st := s.link.Status()
+		h.Up, h.Reason = st.Up, st.LastError
+		if h.Up {
+			h.Reason = ""
+			if rtt, err := s.link.RTT(ctx, rttProbes); err == nil {
+				h.RTT = mqtt.Millis(rtt.P50)
 			}
 		}
 		out = append(out, h)
@@ -95,10 +93,8 @@ func (d *Daemon) Status() Overview {
 	}
 	for _, s := range d.links {
 		h := mqtt.LinkHealth{Name: s.name, Role: s.role}
-		if s.link != nil {
-			st := s.link.Status()
-			h.Up, h.Reason = st.Up, st.LastError
-		}
+		st := s.link.Status()
+		h.Up, h.Reason = st.Up, st.LastError
 		o.Links = append(o.Links, h)
 	}
 	if s, err := d.summary(); err == nil {
@@ -120,7 +116,7 @@ func (d *Daemon) doctor(ctx context.Context) []Check {
 	for _, s := range d.links {
 		var rtt mqtt.RTT
 		var err error
-		up := s.link != nil && s.link.Status().Up
+		up := s.link.Status().Up
 		if up {
 			rtt, err = s.link.RTT(ctx, rttProbes)
 		}

@@ -94,6 +94,7 @@ func (d *Daemon) newLink(s *station) (*mqtt.Link, error) {
 	c.OnUp = func(context.Context, bool) {
 		d.alerts.clear("", fiscal.CodeBrokerAway)
 		d.log.Info("link up", "link", s.name)
+		d.ready()
 	}
 	c.OnDown = func(err error) {
 		d.alerts.raise("", fiscal.CodeBrokerAway, s.name)
@@ -106,11 +107,20 @@ func (d *Daemon) newLink(s *station) (*mqtt.Link, error) {
 	return mqtt.NewLink(c, d.log)
 }
 
-// startLink connects. The embedded broker's link is made here, since only now
-// its address is known.
-func (d *Daemon) startLink(ctx context.Context, s *station) error {
-	if s.embedded {
-		user, password := d.broker.Credential()
+// openBroker starts the embedded broker and prepares the link to it, since
+// only now its address is known. Nothing else runs yet.
+func (d *Daemon) openBroker(ctx context.Context) error {
+	if d.broker == nil {
+		return nil
+	}
+	if err := d.broker.Start(ctx); err != nil {
+		return fmt.Errorf("embedded broker: %w", err)
+	}
+	user, password := d.broker.Credential()
+	for _, s := range d.links {
+		if !s.embedded {
+			continue
+		}
 		s.config = mqtt.LinkConfig{
 			Name: s.name, URL: d.broker.LocalURL(), ClientID: "kassad-" + d.id.Instance, Username: user, Password: password,
 		}
@@ -119,7 +129,6 @@ func (d *Daemon) startLink(ctx context.Context, s *station) error {
 			return err
 		}
 	}
-	s.link.Start(ctx)
 	return nil
 }
 
@@ -168,9 +177,6 @@ func (d *Daemon) sayGoodbye() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	for _, s := range d.links {
-		if s.link == nil {
-			continue
-		}
 		last := mqtt.Outgoing{Topic: d.topics.NodeState(), Payload: d.nodeState(mqtt.NodeOffline), Retain: true}
 		if err := s.link.Close(ctx, last); err != nil {
 			d.log.Warn("link did not close in time", "link", s.name, "err", err)

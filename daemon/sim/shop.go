@@ -20,7 +20,7 @@ import (
 // Limits of a shop's life in tests and the demo.
 const (
 	startTimeout = 20 * time.Second
-	callTimeout  = 60 * time.Second
+	callTimeout  = 10 * time.Second
 )
 
 // Options describe a shop. Its zero value is one printer with FFD 1.2 on TCP.
@@ -187,7 +187,7 @@ func (s *Shop) ForeignSale(device string, total fiscal.Money) (fd uint32, err er
 	for _, e := range p.Storage().Ledger()[before:] { // a shift may have been opened for it
 		s.foreign[docID(p.Config().FNSerial, e.FD)] = true
 	}
-	return doc.FD, err
+	return doc.Number, err
 }
 
 // Books gathers the three accounts. The journal is read from the running

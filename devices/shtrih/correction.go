@@ -2,6 +2,8 @@ package shtrih
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"kassad/fiscal"
 	"kassad/fiscal/ffd"
@@ -22,20 +24,36 @@ func (d *Driver) planCorrection(doc fiscal.Document) (tags [][]byte, closeComman
 		return nil, nil, fiscal.Refuse(fiscal.CodeUnsupported, "correction.kind", "FFD 1.05 corrects sales and buys only")
 	}
 	t := receiptTags(doc, d.id.ffd, d.opt.Mark)
-	if tags, err = t.commands(fnSendTags, d.opt.Password, d.opt.SeparateTags); err != nil {
-		return nil, nil, err
-	}
 	c := correction{
 		byOrder: doc.Correction.ByOrder, kind: doc.Kind, total: doc.Total, payments: doc.Payments, taxation: d.taxation(doc),
 	}
-	for v, sum := range doc.TaxByRate() {
+	var others tlvs
+	sums := doc.TaxByRate()
+	for _, v := range slices.Sorted(maps.Keys(sums)) {
 		r, ok := rateRowOf(v)
-		if !ok || int(r.row) > len(c.taxes) {
+		if !ok {
 			return nil, nil, fiscal.Refuse(fiscal.CodeUnsupported, "vat", "this device cannot correct at the rate "+v.String())
 		}
-		c.taxes[r.row-1] = sum
+		if int(r.row) > len(c.taxes) {
+			others.raw(vatSumTag(v, sums[v]))
+			continue
+		}
+		c.taxes[r.row-1] = sums[v]
+	}
+	t.group(ffd.TagVATSums, others)
+	if tags, err = t.commands(fnSendTags, d.opt.Password, d.opt.SeparateTags); err != nil {
+		return nil, nil, err
 	}
 	return tags, encodeCorrection(d.opt.Password, c), nil
+}
+
+// vatSumTag is 1119 of a rate that FF4A has no place for: the rates of 2025 and
+// 2026 go into 1115 (format reference 2.1). UNVERIFIED on hardware: that a
+// register takes 1115 from the host in a correction.
+func vatSumTag(v fiscal.VAT, sum fiscal.Money) []byte {
+	inner := ffd.AppendByte(nil, ffd.TagVATRate, byte(v))
+	inner = ffd.AppendVLN(inner, ffd.TagVATAmount, uint64(sum))
+	return ffd.Append(nil, ffd.TagVATSum, inner)
 }
 
 // submitCorrection is FF35, FF0C, FF4A.
