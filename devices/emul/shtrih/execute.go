@@ -101,7 +101,7 @@ func (p *Printer) finish(o *port, answer []byte, pl plan) {
 	default:
 		o.state = linkReady
 		select {
-		case o.ready <- struct{}{}:
+		case o.session.ready <- struct{}{}:
 		default:
 		}
 	}

@@ -47,7 +47,7 @@ func FuzzLink(f *testing.F) {
 	f.Add([]byte{byteENQ, byteSTX, 0, byteNAK, byteSTX, 255, byteENQ})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p := New(Config{})
-		s := &session{p: p, port: newPort(), out: make(chan packet, len(data)*2+1), timer: newStoppedTimer()}
+		s := &session{p: p, port: newPort(), out: make(chan packet, len(data)*2+1), timer: newStoppedTimer(), ready: make(chan struct{}, 1)}
 		s.port.session = s
 		for _, b := range data {
 			s.feed([]byte{b})

@@ -49,21 +49,16 @@ type port struct {
 	state   linkState
 	pending []byte // the answer frame until the host confirms it
 	plan    plan   // faults of the command in hand
-	ready   chan struct{}
 	session *session
 	discard bool // the connection that waited for the running command is gone
 	private bool
 }
 
-func newPort() *port { return &port{ready: make(chan struct{}, 1)} }
+func newPort() *port { return &port{} }
 
 // reset is what power does to a port: no answer is kept (section 1.1, BOOT).
 func (o *port) reset() {
 	o.state, o.pending, o.plan, o.discard = linkBoot, nil, plan{}, false
-	select {
-	case <-o.ready:
-	default:
-	}
 }
 
 // detach is what a closed connection does to a port.

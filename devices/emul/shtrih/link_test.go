@@ -2,6 +2,7 @@ package shtrih
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -233,5 +234,26 @@ func TestBaudPacesTheAnswer(t *testing.T) {
 		if took, want := time.Since(start), 52*10*time.Second/4800; took < want-time.Millisecond || took > want+time.Millisecond {
 			t.Errorf("took %v, want %v", took, want)
 		}
+	})
+}
+
+// A host that went silent without reading must not take the answer from the
+// host that replaced it.
+func TestAnswerGoesToTheNewHost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := New(Config{})
+		p.Inject(Fault{When: Command(0x13), Do: Slow{Before: 5 * time.Second}})
+		old := dial(t, p)
+		old.ready()
+		old.write(frame(message(0x13))...) // its ACK is never read
+		synctest.Wait()
+		h := dial(t, p)
+		h.write(byteENQ)
+		h.expect(byteACK)
+		h.frame()
+		h.write(byteACK)
+		h.ready()
+		old.close()
+		h.close()
 	})
 }

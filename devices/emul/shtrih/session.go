@@ -40,7 +40,8 @@ type session struct {
 	partial []byte // of a frame
 	queued  []byte // bytes that came while a command was executed
 	out     chan packet
-	why     error // why the printer closed the connection
+	ready   chan struct{} // the answer at the port may go out
+	why     error         // why the printer closed the connection
 }
 
 // packet is bytes on their way to the host; cut closes the line after them.
@@ -63,7 +64,7 @@ func (p *Printer) ServePort(ctx context.Context, name string, conn io.ReadWriteC
 }
 
 func (p *Printer) serve(ctx context.Context, name string, conn io.ReadWriteCloser, line lineKind) error {
-	s := &session{p: p, conn: conn, line: line, timer: newStoppedTimer(), out: make(chan packet, outputPackets)}
+	s := &session{p: p, conn: conn, line: line, timer: newStoppedTimer(), out: make(chan packet, outputPackets), ready: make(chan struct{}, 1)}
 	if err := p.attach(s, name); err != nil {
 		return errors.Join(err, conn.Close())
 	}
@@ -139,7 +140,7 @@ func (s *session) loop(ctx context.Context, in <-chan []byte) error {
 			s.feed(chunk)
 		case <-s.timer.C:
 			s.locked(s.expire)
-		case <-s.port.ready:
+		case <-s.ready:
 			s.locked(s.deliver)
 		}
 	}
