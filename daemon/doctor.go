@@ -161,5 +161,8 @@ func DoctorOffline(ctx context.Context, cfg Config, open func(DeviceConfig) (fis
 // storePath is the journal's file.
 func storePath(dir string) string { return filepath.Join(dir, "kassad.db") }
 
+// StorePath is the journal's file of cfg, for who reads it while no daemon runs.
+func StorePath(cfg Config) string { return storePath(cfg.DataDir) }
+
 // dataDirMode keeps receipts from other users of the computer.
 const dataDirMode = 0o700

@@ -20,7 +20,7 @@ import (
 // Limits of a shop's life in tests and the demo.
 const (
 	startTimeout = 20 * time.Second
-	callTimeout  = 10 * time.Second
+	callTimeout  = 120 * time.Second
 )
 
 // Options describe a shop. Its zero value is one printer with FFD 1.2 on TCP.

@@ -1,0 +1,23 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+)
+
+// The demo is a promise of the README: it ends with books that agree.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := Demo(t.Context(), &out, 0); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	for _, want := range []string{"ЭМУЛЯТОР", "кабель выдернут", "найден в ФН после сбоя", "новый рулон", "книги сходятся"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the demo does not say %q", want)
+		}
+	}
+	if testing.Verbose() {
+		t.Log(out.String())
+	}
+}
