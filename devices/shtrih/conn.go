@@ -189,6 +189,7 @@ func (c *conn) synchronise(ctx context.Context) error {
 			attempt, unanswered = 0, 0
 		case b == enq:
 			if echoes++; echoes > 2 {
+				c.broken = true
 				return errEcho
 			}
 			fallthrough

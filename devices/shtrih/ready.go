@@ -61,11 +61,11 @@ func (d *Driver) statusOr(ctx context.Context, first *status) (status, error) {
 	return d.shortStatus(ctx)
 }
 
-// paperOrOut is the condition of a device that says it has no paper, whatever
-// its flags say.
+// paperOrOut is the condition of a device that says by its submode that it
+// cannot print; the flags only choose the words, sensor or not (5.1).
 func (d *Driver) paperOrOut(st status) fiscal.Code {
-	if c := d.paperCode(st); c != "" {
-		return c
+	if st.flags&flagCoverOpen != 0 {
+		return fiscal.CodeCoverOpen
 	}
 	return fiscal.CodePaperOut
 }

@@ -1,0 +1,609 @@
+package shtrih
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kassad/fiscal"
+	"kassad/fiscal/ffd"
+)
+
+func TestSale(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		if base.Device != "0001234" || base.Storage != s.fn || base.LastFD != 100 || base.Shift != 7 || base.Receipt != 3 || !base.ShiftOpen {
+			t.Errorf("baseline %+v", base)
+		}
+		s.log, s.messages = nil, nil
+		r, err := d.Submit(context.Background(), doc, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.FD != 101 || r.Sign != 3477496463 || r.Shift != 7 || r.Number != 4 || r.Total != 40000 || r.Change != 10000 ||
+			r.Key != doc.Key || r.FFD != fiscal.FFD12 || r.Kind != "sale" || r.Registration != "0000000000044665" || r.At.IsZero() {
+			t.Errorf("receipt %+v", r)
+		}
+		want := "8Dh FF0C FF46 FF46 FF4D 89h FF76 FF40 FF0A 10h"
+		if got := strings.Join(s.log, " "); got != want {
+			t.Errorf("exchanges %s, want %s", got, want)
+		}
+		fields, err := ffd.Decode(s.tags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keyOf(fields) != doc.Key {
+			t.Errorf("key %q", keyOf(fields))
+		}
+		if f, _ := ffd.Find(fields, ffd.TagCashier); f.Text() != "Иванова" {
+			t.Errorf("cashier %q", f.Text())
+		}
+		item := s.messages[2]
+		if item[28] != 0xCB || item[29] != 1 || item[30] != 4 || item[31] != 1 || uintAt(item, 18, 5) != 30000 {
+			t.Errorf("item % X", item)
+		}
+		if closing := s.last("FF76"); uintAt(closing, 6, 5) != 50000 || len(closing) != 138 {
+			t.Errorf("close % X", closing)
+		}
+	})
+}
+
+func TestSecondSaleReadsNothingTwice(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		s.extended = true
+		for range 2 {
+			doc := coffee()
+			s.log = nil
+			base := mustPrepare(t, d, doc)
+			if _, err := d.Submit(context.Background(), doc, base); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := "11h FF01 FF40 8Dh FF0C FF46 FF46 FF4D 89h FF76 FF40 10h"
+		if got := strings.Join(s.log, " "); got != want {
+			t.Errorf("exchanges %s, want %s", got, want)
+		}
+	})
+}
+
+func TestOldCloseCommand(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		s.refuse["FF76"] = []byte{errUnsupported}
+		for i := range 2 {
+			doc := coffee()
+			base := mustPrepare(t, d, doc)
+			if _, err := d.Submit(context.Background(), doc, base); err != nil {
+				t.Fatal(err)
+			}
+			if s.count("FF45") != i+1 || s.count("FF76") != 1 {
+				t.Errorf("FF45 %d, FF76 %d", s.count("FF45"), s.count("FF76"))
+			}
+		}
+	})
+}
+
+// Refusals that the reference says to wait for have no effect and are repeated.
+func TestRepeats(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		s.refuse["8Dh"] = []byte{errPrinting, errPrinting}
+		s.refuse["FF46"] = []byte{errBufferFull}
+		s.refuse["FF76"] = []byte{errPrinting, errContinue}
+		if _, err := d.Submit(context.Background(), doc, base); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.docs) != 1 {
+			t.Errorf("%d documents", len(s.docs))
+		}
+	})
+}
+
+func TestRefusalsBeforeTheClose(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		command string
+		code    byte
+		want    fiscal.Code
+		outcome fiscal.Outcome
+		cancels int
+	}{
+		{"paper at opening", "8Dh", 0x6B, fiscal.CodePaperOut, fiscal.OutcomeRejected, 0},
+		{"expired at opening", "8Dh", 0x4E, fiscal.CodeShiftExpired, fiscal.OutcomeRejected, 0},
+		{"expired in the storage", "8Dh", 0x16, fiscal.CodeShiftExpired, fiscal.OutcomeRejected, 0},
+		{"foreign receipt", "8Dh", 0x4A, fiscal.CodeForeignReceipt, fiscal.OutcomeRejected, 0},
+		{"paper in the middle", "FF46", 0x6B, fiscal.CodePaperOut, fiscal.OutcomeRejected, 1},
+		{"tag refused", "FF0C", 0x0B, fiscal.CodeDeviceRefused, fiscal.OutcomeRejected, 1},
+		{"short payment", "FF76", 0x45, fiscal.CodePaymentsShort, fiscal.OutcomeRejected, 1},
+		{"clock at the close", "FF76", 0x07, fiscal.CodeClockWrong, fiscal.OutcomeRejected, 1},
+		{"overdue at the close", "FF76", 0x14, fiscal.CodeOFDOverdue, fiscal.OutcomeRejected, 1},
+		{"storage fault: nothing is cancelled", "FF76", 0x03, fiscal.CodeFNFault, fiscal.OutcomeUnknown, 0},
+		{"storage silent", "FF76", 0x30, fiscal.CodeFNMissing, fiscal.OutcomeUnknown, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				doc := coffee()
+				base := mustPrepare(t, d, doc)
+				s.refuse[c.command] = []byte{c.code}
+				_, err := d.Submit(context.Background(), doc, base)
+				wantError(t, err, c.want, c.outcome)
+				if s.count("88h") != c.cancels || len(s.docs) != 0 {
+					t.Errorf("%d cancels, %d documents", s.count("88h"), len(s.docs))
+				}
+			})
+		})
+	}
+}
+
+func TestSubtotalDiffers(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		s.hook = func(name string) bool {
+			if name == "FF46" && s.operations == 1 {
+				s.sum++
+			}
+			return true
+		}
+		_, err := d.Submit(context.Background(), doc, base)
+		wantError(t, err, fiscal.CodeDeviceRefused, fiscal.OutcomeRejected)
+		if s.count("FF76") != 0 || s.count("88h") != 1 || s.mode != modeShift {
+			t.Errorf("log %v", s.log)
+		}
+	})
+}
+
+func TestPrepareConditions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		set  func(s *script)
+		want fiscal.Code
+	}{
+		{"closed", func(s *script) { s.mode = modeClosed }, fiscal.CodeShiftClosed},
+		{"expired", func(s *script) { s.mode = modeExpired }, fiscal.CodeShiftExpired},
+		{"foreign receipt", func(s *script) { s.mode = modeDocument }, fiscal.CodeForeignReceipt},
+		{"foreign document in the storage", func(s *script) { s.fnDocument = 0x14 }, fiscal.CodeForeignReceipt},
+		{"no paper", func(s *script) { s.submode = submodePaperOut }, fiscal.CodePaperOut},
+		{"cover", func(s *script) { s.submode = submodePaperOut; s.flags |= flagCoverOpen }, fiscal.CodeCoverOpen},
+		{"printing for ever", func(s *script) { s.submode = submodePrinting }, fiscal.CodePrinterBusy},
+		{"clock", func(s *script) { s.clockAhead = 6 * time.Minute }, fiscal.CodeClockWrong},
+		{"date", func(s *script) { s.mode = modeDate }, fiscal.CodeClockWrong},
+		{"storage", func(s *script) { s.refuse["FF01"] = []byte{0x30} }, fiscal.CodeFNMissing},
+		{"password", func(s *script) { s.refuse["11h"] = []byte{0x4F} }, fiscal.CodePrinterFault},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				c.set(s)
+				_, err := d.Prepare(context.Background(), coffee())
+				if e := fiscal.AsError(err, ""); e.Code != c.want {
+					t.Errorf("%v, want %s", err, c.want)
+				}
+				for _, forbidden := range []string{"88h", "FF08", "8Dh", "1Eh"} {
+					if s.count(forbidden) != 0 {
+						t.Errorf("prepare sent %s", forbidden)
+					}
+				}
+			})
+		})
+	}
+}
+
+// An interrupted print is continued before a document, and a print under way
+// is waited for.
+func TestReadyContinues(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		s.submode = submodeContinue
+		polls := 0
+		s.hook = func(name string) bool {
+			switch {
+			case name == "B0h":
+				s.submode = submodePrinting
+			case name == "10h":
+				if polls++; polls > 2 {
+					s.submode = submodeIdle
+				}
+			}
+			return true
+		}
+		mustPrepare(t, d, coffee())
+		if s.count("B0h") != 1 {
+			t.Errorf("log %v", s.log)
+		}
+	})
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		d.c.link.Close()
+		s.serial = "other"
+		_, err := d.Submit(context.Background(), doc, base)
+		// The link died unnoticed: nothing of the first command was sent.
+		wantError(t, err, fiscal.CodePrinterAway, fiscal.OutcomeUnreachable)
+		_, err = d.Submit(context.Background(), doc, base)
+		wantError(t, err, fiscal.CodeOtherStorage, fiscal.OutcomeUnreachable)
+		if s.count("8Dh") != 0 {
+			t.Errorf("log %v", s.log)
+		}
+	})
+}
+
+func TestShift(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		s.mode = modeClosed
+		open := fiscal.Document{ID: "o", Verb: fiscal.VerbShiftOpen, Cashier: fiscal.Cashier{Name: "Иванова"}}
+		base := mustPrepare(t, d, open)
+		r, err := d.Submit(context.Background(), open, base)
+		if err != nil || r.FD != 101 || r.Shift != 8 || r.Kind != "shift-open" || r.Sign == 0 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if !slices.Contains(s.log, "FF41") || !slices.Contains(s.log, "FF0C") {
+			t.Errorf("log %v", s.log)
+		}
+		if base = mustPrepare(t, d, open); base.Already == nil || base.Already.FD != 101 || base.Already.By != "other" {
+			t.Errorf("already %+v", base.Already)
+		}
+		end := fiscal.Document{ID: "c", Verb: fiscal.VerbShiftClose}
+		base = mustPrepare(t, d, end)
+		if base.Counters == nil || base.Counters.Shift != 8 || base.Counters.FirstFD != 101 {
+			t.Errorf("counters %+v", base.Counters)
+		}
+		r, err = d.Submit(context.Background(), end, base)
+		if err != nil || r.FD != 102 || r.Shift != 8 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if base = mustPrepare(t, d, end); base.Already == nil || base.Already.FD != 102 {
+			t.Errorf("already %+v", base.Already)
+		}
+	})
+}
+
+func TestShiftRefusedIsUndone(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		s.mode = modeClosed
+		open := fiscal.Document{ID: "o", Verb: fiscal.VerbShiftOpen, Cashier: fiscal.Cashier{Name: "Иванова"}}
+		base := mustPrepare(t, d, open)
+		s.refuse["E0h"] = []byte{0x6B}
+		_, err := d.Submit(context.Background(), open, base)
+		wantError(t, err, fiscal.CodePaperOut, fiscal.OutcomeRejected)
+		if s.fnDocument != 0 || s.count("FF08") != 1 {
+			t.Errorf("open in the storage %02X, log %v", s.fnDocument, s.log)
+		}
+	})
+}
+
+func TestCash(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		in := fiscal.Document{ID: "i", Verb: fiscal.VerbCashIn, Amount: 100000}
+		base := mustPrepare(t, d, in)
+		r, err := d.Submit(context.Background(), in, base)
+		if err != nil || r.Total != 100000 || r.Drawer == nil || *r.Drawer != 100000 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if v := mustFind(t, d, in, base); v.Finding != fiscal.Made {
+			t.Errorf("done: %s", v.Finding)
+		}
+		base = mustPrepare(t, d, in)
+		if v := mustFind(t, d, in, base); v.Finding != fiscal.Absent {
+			t.Errorf("not done: %s", v.Finding)
+		}
+		s.cashIn++
+		if v := mustFind(t, d, in, base); v.Finding != fiscal.Foreign {
+			t.Errorf("other sum: %s", v.Finding)
+		}
+		s.cashIn--
+		s.shift++
+		if v := mustFind(t, d, in, base); v.Finding != fiscal.Foreign {
+			t.Errorf("other shift: %s", v.Finding)
+		}
+	})
+}
+
+// The answer of the close is lost and the link with it: Find proves the
+// document, or its absence, from the storage.
+func TestFindAfterLostAnswers(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"8Dh", "FF0C", "FF46", "89h", "FF76"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				doc := coffee()
+				base := mustPrepare(t, d, doc)
+				s.hook = func(name string) bool { return name != at }
+				_, err := d.Submit(context.Background(), doc, base)
+				wantError(t, err, fiscal.CodePrinterAway, fiscal.OutcomeUnknown)
+				s.hook = nil
+				v := mustFind(t, d, doc, base)
+				if at == "FF76" {
+					if v.Finding != fiscal.Made || v.Receipt.FD != 101 || v.Receipt.Number != 4 || v.Receipt.Shift != 7 || v.Receipt.Key != doc.Key {
+						t.Errorf("%s %+v", v.Finding, v.Receipt)
+					}
+				} else if v.Finding != fiscal.Absent || s.mode != modeShift || s.fnDocument != 0 {
+					t.Errorf("%s, mode %d", v.Finding, s.mode)
+				}
+				if s.count("FF76") > 1 {
+					t.Errorf("close sent %d times", s.count("FF76"))
+				}
+			})
+		})
+	}
+}
+
+func TestFindForeign(t *testing.T) {
+	t.Parallel()
+	key := func(k string) []byte {
+		b, _ := ffd.AppendText(nil, ffd.TagReceiptExtra, k)
+		return b
+	}
+	ours := coffee().Key
+	for _, c := range []struct {
+		name string
+		docs []storedDocument
+		want fiscal.Finding
+		code fiscal.Code
+	}{
+		{"ours", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: key(ours)}}, fiscal.Made, ""},
+		{"ours after others", []storedDocument{{form: 21, tlv: key("")}, {form: 3, kind: 1, total: 5, tlv: key("other")}, {form: 3, kind: 1, total: 40000, tlv: key(ours)}}, fiscal.Made, ""},
+		{"key with another total", []storedDocument{{form: 3, kind: 1, total: 40001, tlv: key(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"key with another kind", []storedDocument{{form: 3, kind: 2, total: 40000, tlv: key(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"same total without key", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: key("x")}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"short form cannot disprove", []storedDocument{{form: 3, kind: 1, total: 7}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"twice", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: key(ours)}, {form: 3, kind: 1, total: 40000, tlv: key(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"somebody else's", []storedDocument{{form: 3, kind: 1, total: 7, tlv: key("other")}}, fiscal.Absent, ""},
+		{"nothing", nil, fiscal.Absent, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				base := mustPrepare(t, d, coffee())
+				for _, doc := range c.docs {
+					s.store(doc)
+				}
+				if v := mustFind(t, d, coffee(), base); v.Finding != c.want || v.Code != c.code {
+					t.Errorf("%s %s, want %s %s", v.Finding, v.Code, c.want, c.code)
+				}
+			})
+		})
+	}
+}
+
+func TestFindOpenReceipt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		set  func(s *script)
+		want fiscal.Finding
+	}{
+		{"just opened", func(s *script) {}, fiscal.Absent},
+		{"first line", func(s *script) { s.operations, s.sum = 1, 30000 }, fiscal.Absent},
+		{"both lines", func(s *script) { s.operations, s.sum = 2, 40000 }, fiscal.Absent},
+		{"another sum", func(s *script) { s.operations, s.sum = 1, 30001 }, fiscal.Foreign},
+		{"too many lines", func(s *script) { s.operations, s.sum = 3, 40000 }, fiscal.Foreign},
+		{"another kind", func(s *script) { s.opened = 2 }, fiscal.Foreign},
+		{"another operator", func(s *script) { s.refuse["88h"] = []byte{errOtherOperator} }, fiscal.Foreign},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				base := mustPrepare(t, d, coffee())
+				s.mode, s.fnDocument = modeDocument, 4
+				c.set(s)
+				v := mustFind(t, d, coffee(), base)
+				if v.Finding != c.want {
+					t.Errorf("%s, want %s", v.Finding, c.want)
+				}
+				if c.want == fiscal.Foreign && (v.Code != fiscal.CodeForeignReceipt || s.mode != modeDocument) {
+					t.Errorf("code %s, mode %d", v.Code, s.mode)
+				}
+			})
+		})
+	}
+}
+
+// A close that ends between the readings is found by the second one (R5b).
+func TestFindSecondReading(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		tlv, _ := ffd.AppendText(nil, ffd.TagReceiptExtra, doc.Key)
+		polls := 0
+		s.hook = func(name string) bool {
+			if name == "10h" {
+				if polls++; polls == 2 {
+					s.store(storedDocument{form: 3, kind: 1, total: 40000, tlv: tlv})
+				}
+			}
+			return true
+		}
+		if v := mustFind(t, d, doc, base); v.Finding != fiscal.Busy {
+			t.Fatalf("%s", v.Finding)
+		}
+		if v := mustFind(t, d, doc, base); v.Finding != fiscal.Made {
+			t.Errorf("%s", v.Finding)
+		}
+	})
+}
+
+func TestFindOtherStorage(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		base := mustPrepare(t, d, coffee())
+		s.fn = "9999078900099999"
+		if v := mustFind(t, d, coffee(), base); v.Finding != fiscal.OtherStorage {
+			t.Errorf("FN: %s", v.Finding)
+		}
+		s.fn = base.Storage
+		s.lastFD--
+		if v := mustFind(t, d, coffee(), base); v.Finding != fiscal.Foreign || v.Code != fiscal.CodeNeedsPerson {
+			t.Errorf("storage went back: %s %s", v.Finding, v.Code)
+		}
+	})
+}
+
+func TestFindPaper(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		r, err := d.Submit(context.Background(), doc, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.submode = submodePaperEnded
+		v := mustFind(t, d, doc, base)
+		if v.Finding != fiscal.Made || !v.Receipt.Unprinted || v.Receipt.FD != r.FD {
+			t.Errorf("paper ended: %s %+v", v.Finding, v.Receipt)
+		}
+		s.submode = submodeContinue
+		if v := mustFind(t, d, doc, base); v.Finding != fiscal.Made || s.count("B0h") != 1 {
+			t.Errorf("paper back: %s, log %v", v.Finding, s.log)
+		}
+		s.submode = submodePaperEnded
+		base = mustPrepareAt(s, base)
+		if _, err := d.Find(context.Background(), fiscal.Ref{Document: doc, Baseline: base}); fiscal.AsError(err, "").Code != fiscal.CodePaperOut {
+			t.Errorf("undecidable without paper: %v", err)
+		}
+	})
+}
+
+// mustPrepareAt moves a baseline to now without asking the device.
+func mustPrepareAt(s *script, base fiscal.Baseline) fiscal.Baseline {
+	base.LastFD, base.Receipt = s.lastFD, uint32(s.receipt)
+	return base
+}
+
+func TestMarkElsewhere(t *testing.T) {
+	t.Parallel()
+	doc := coffee()
+	doc.Additional = "Заказ 17"
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		base := mustPrepare(t, d, doc)
+		if _, err := d.Submit(context.Background(), doc, base); err != nil {
+			t.Fatal(err)
+		}
+		a, err := d.ReadDocument(context.Background(), 101)
+		if err != nil || a.Key != doc.Key || !a.Full || a.Kind != fiscal.Sale || a.Total != 40000 || a.Number != 4 || a.Shift != 7 {
+			t.Errorf("%+v, %v", a, err)
+		}
+		i := slices.IndexFunc(a.Tags, func(t fiscal.Tag) bool { return t.Tag == 1192 })
+		if i < 0 || a.Tags[i].Value != "Заказ 17" {
+			t.Errorf("tags %+v", a.Tags)
+		}
+		if v := mustFind(t, d, doc, base); v.Finding != fiscal.Made {
+			t.Errorf("%s", v.Finding)
+		}
+		if _, err := d.ReadDocument(context.Background(), 999); fiscal.AsError(err, "").Code != fiscal.CodeNotFound {
+			t.Errorf("no such document: %v", err)
+		}
+	})
+}
+
+func TestContentRefusedBeforeAnything(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		set  func(d *fiscal.Document)
+		want fiscal.Code
+	}{
+		{"no lines", func(d *fiscal.Document) { d.Lines = nil }, fiscal.CodeEmpty},
+		{"name too long", func(d *fiscal.Document) { d.Lines[0].Name = strings.Repeat("я", 129) }, fiscal.CodeTooLong},
+		{"emoji", func(d *fiscal.Document) { d.Lines[0].Name = "Кофе ☕" }, fiscal.CodeNotEncodable},
+		{"rate the device lacks", func(d *fiscal.Document) { d.Lines[0].VAT = fiscal.VAT5 }, fiscal.CodeUnsupported},
+		{"marked", func(d *fiscal.Document) { d.Lines[0].Subject = fiscal.MarkedGoods }, fiscal.CodeMarkingUnsupported},
+		{"contact", func(d *fiscal.Document) { d.Customer = strings.Repeat("x", 65) }, fiscal.CodeTooLong},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				doc := coffee()
+				c.set(&doc)
+				_, err := d.Prepare(context.Background(), doc)
+				wantError(t, err, c.want, fiscal.OutcomeRejected)
+				if s.count("8Dh") != 0 {
+					t.Errorf("log %v", s.log)
+				}
+			})
+		})
+	}
+}
+
+func TestPrintVerbs(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		ctx := context.Background()
+		for name, f := range map[string]func() error{
+			"40h": func() error { return d.PrintXReport(ctx) },
+			"8Ch": func() error { return d.PrintCopy(ctx) },
+			"28h": func() error { return d.OpenDrawer(ctx) },
+			"25h": func() error { return d.PrintText(ctx, []string{"Слоган", "", strings.Repeat("-", 40)}, true) },
+		} {
+			if err := f(); err != nil || s.count(name) != 1 {
+				t.Errorf("%s: %v, %d", name, err, s.count(name))
+			}
+		}
+		if s.count("17h") != 4 {
+			t.Errorf("%d lines", s.count("17h"))
+		}
+		s.refuse["17h"] = []byte{0, 0x6B}
+		wantError(t, d.PrintText(ctx, []string{"a", "b"}, false), fiscal.CodePaperOut, fiscal.OutcomeUnknown)
+		s.refuse["40h"] = []byte{0x6B}
+		wantError(t, d.PrintXReport(ctx), fiscal.CodePaperOut, fiscal.OutcomeRejected)
+	})
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		s.store(storedDocument{form: 2, shift: 7})
+		s.receipt = 0
+		st, err := d.Status(context.Background())
+		if err != nil || !st.Shift.Open || st.Shift.Number != 7 || st.FN.LastFD != 101 || !st.Paper || !st.Cover || st.Shift.OpenedAt.IsZero() ||
+			len(st.Conditions) != 0 {
+			t.Errorf("%+v, %v", st, err)
+		}
+		s.mode, s.submode = modeExpired, submodePaperEnded
+		st, err = d.Status(context.Background())
+		if err != nil || !st.Shift.Expired || st.Paper || !slices.Equal(st.Conditions, []fiscal.Code{fiscal.CodePaperOut, fiscal.CodeShiftExpired}) ||
+			!slices.Equal(st.Warnings, []fiscal.Code{fiscal.CodePaperOwed}) {
+			t.Errorf("%+v, %v", st, err)
+		}
+		info, err := d.Info(context.Background())
+		if err != nil || info.Serial != "0001234" || info.FFD != fiscal.FFD12 || info.Model != "M-01F" {
+			t.Errorf("%+v, %v", info, err)
+		}
+	})
+}
+
+func TestSetClock(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		wantError(t, d.SetClock(context.Background(), time.Now()), fiscal.CodePrinterBusy, fiscal.OutcomeRejected)
+		s.mode = modeClosed
+		if err := d.SetClock(context.Background(), time.Now().Add(time.Minute)); err != nil || s.count("21h") != 1 || s.count("22h") != 0 {
+			t.Errorf("%v, log %v", err, s.log)
+		}
+		if err := d.SetClock(context.Background(), time.Now().Add(48*time.Hour)); err != nil || s.count("22h") != 1 || s.count("23h") != 1 {
+			t.Errorf("%v, log %v", err, s.log)
+		}
+		wantError(t, d.SetClock(context.Background(), time.Now().Add(-time.Hour)), fiscal.CodeClockWrong, fiscal.OutcomeRejected)
+	})
+}
