@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -22,6 +24,9 @@ const (
 	exitUsage   = 2 // the command was not understood
 	exitRefused = 3 // kassad answered with a refusal
 )
+
+// helpWidth is the longest line of a help text.
+const helpWidth = 100
 
 // cli is the command tree. Each command's help ends with examples, and the
 // examples are tests (testdata/script).
@@ -41,6 +46,17 @@ type cli struct {
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
+// Help is the end of kassad --help.
+func (cli) Help() string {
+	return `Exit status: 0 done, 1 failed, 2 not understood, 3 refused by kassad.
+
+Examples:
+  kassad demo                          # a shop sells, with no hardware
+  kassad config init > kassad.toml     # a sample to start from
+  kassad run --config kassad.toml
+  kassad call sale sale.json`
+}
+
 // env is what a command may use of the world.
 type env struct {
 	ctx            context.Context
@@ -53,12 +69,24 @@ type configFlag struct {
 	Config string `short:"c" help:"Configuration file." env:"KASSAD_CONFIG" default:"${config}" placeholder:"FILE"`
 }
 
-func (f configFlag) load() (daemon.Config, error) { return daemon.LoadConfig(f.Config) }
+func (f configFlag) load() (daemon.Config, error) {
+	cfg, err := daemon.LoadConfig(f.Config)
+	if err != nil {
+		return cfg, hinted{err: err, hint: "kassad config init > kassad.toml makes a commented sample; --config FILE names another file"}
+	}
+	return cfg, nil
+}
+
+// jsonFlag is shared by the commands that a script may read.
+type jsonFlag struct {
+	JSON bool `name:"json" help:"Print JSON for a script; -json works too."`
+}
 
 // hinted is an error that says what to try.
 type hinted struct {
-	err  error
-	hint string
+	err    error
+	hint   string
+	status int // 0 for exitFailed
 }
 
 func (h hinted) Error() string { return h.err.Error() }
@@ -74,8 +102,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.Vars{"config": defaultConfigPath()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(status int) { exited = status }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpWidth}),
+		kong.Help(printHelp),
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "kassad:", err)
@@ -84,43 +112,79 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(longFlags(args))
 	if exited >= 0 { // help was asked for and printed
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "kassad: %v\ntry: kassad %s--help\n", err, commandPrefix(args))
+		fmt.Fprintf(stderr, "kassad: %v\ntry: %s --help\n", err, misread(err))
 		return exitUsage
 	}
 	return report(stderr, parsed.Run(&env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}))
 }
 
-// commandPrefix is the command of args with a space, so that the hint fits it.
-func commandPrefix(args []string) string {
-	if strings.HasPrefix(args[0], "-") {
-		return ""
+// longFlags lets -json stand for --json, as Go programs write it; the parser
+// would read it as four short flags.
+func longFlags(args []string) []string {
+	args = slices.Clone(args)
+	for i, a := range args {
+		if a == "--" {
+			break
+		}
+		if a == "-json" {
+			args[i] = "--json"
+		}
 	}
-	return args[0] + " "
+	return args
+}
+
+// printHelp puts the examples at the end, where the eye falls, and keeps their
+// lines as they are.
+func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	node := ctx.Selected()
+	if node == nil {
+		node = ctx.Model.Node
+	}
+	detail := node.Detail
+	node.Detail = ""
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil || detail == "" {
+		return err
+	}
+	_, err := fmt.Fprintf(ctx.Stdout, "\n%s\n", strings.TrimSpace(detail))
+	return err
+}
+
+// misread names the command that the parser had reached.
+func misread(err error) string {
+	var p *kong.ParseError
+	if errors.As(err, &p) && p.Context != nil {
+		if node := p.Context.Selected(); node != nil {
+			return node.FullPath()
+		}
+	}
+	return "kassad"
 }
 
 // report prints why a command failed and what to try, and picks the status.
 func report(stderr io.Writer, err error) int {
-	if err == nil {
-		return exitOK
-	}
 	var refused *fiscal.Error
 	var h hinted
 	switch {
-	case errors.As(err, &refused):
-		info := refused.Code.Info()
-		fmt.Fprintf(stderr, "kassad: %v\n%s\ntry: %s\n", err, info.Russian, info.Action)
-		return exitRefused
+	case err == nil:
+		return exitOK
 	case errors.As(err, &h):
 		fmt.Fprintf(stderr, "kassad: %v\ntry: %s\n", err, h.hint)
+		return max(h.status, exitFailed)
+	case errors.As(err, &refused):
+		fmt.Fprintf(stderr, "kassad: %v\n", err)
+		if info := refused.Code.Info(); info.Code != "" {
+			fmt.Fprintf(stderr, "%s\ntry: %s\n", info.Russian, info.Action)
+		}
+		return exitRefused
 	default:
 		fmt.Fprintf(stderr, "kassad: %v\n", err)
+		return exitFailed
 	}
-	return exitFailed
 }
 
 func defaultConfigPath() string {
@@ -128,4 +192,12 @@ func defaultConfigPath() string {
 		return filepath.Join(daemon.DefaultConfig().DataDir, "kassad.toml")
 	}
 	return "/etc/kassad/kassad.toml"
+}
+
+// operator is who asks, for the audit.
+func operator() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "cli"
 }

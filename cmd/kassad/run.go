@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"runtime"
+	"syscall"
+
+	"kassad/daemon"
+	"kassad/devices"
+	"kassad/fiscal"
+	"kassad/mqtt/broker"
+	"kassad/spool"
+)
+
+type runCommand struct {
+	configFlag
+	JSONLog     bool   `name:"json-log" help:"Write the log as JSON, an object a line."`
+	AddressFile string `name:"address-file" help:"Write the address of the embedded broker to this file when commands are taken; of use with port 0." placeholder:"FILE"`
+}
+
+// Help ends the help of run.
+func (runCommand) Help() string {
+	return `SIGINT or SIGTERM lets the receipt in hand end; a second one ends the process at once, and what was in
+hand is found out at the next start. KASSAD_ORG, KASSAD_STORE, KASSAD_NODE, KASSAD_DATA_DIR,
+KASSAD_LOG_LEVEL and KASSAD_BROKER_LISTEN win over the file.
+
+Examples:
+  kassad run --config kassad.toml
+  kassad run --config kassad.toml --json-log`
+}
+
+// Run serves until a signal. After a restart that the office asked for, the
+// configuration is read again; a broken one must not keep the shop closed.
+func (c *runCommand) Run(e *env) error {
+	ctx, stop := notified(e.ctx)
+	defer stop()
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	for {
+		log := newLogger(e.stderr, cfg.LogLevel, c.JSONLog)
+		err := c.serve(ctx, cfg, log)
+		if !errors.Is(err, daemon.ErrRestart) {
+			return startHint(cfg, err)
+		}
+		if next, err := c.load(); err != nil {
+			log.Error("restart with the configuration from before", "err", err)
+		} else {
+			cfg = next
+		}
+	}
+}
+
+// serve is one life of the daemon.
+func (c *runCommand) serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) error {
+	d, err := daemon.New(cfg, daemon.Options{
+		Open: opener(log), Log: log, Version: version,
+		Ready: func(broker string) {
+			log.Info("ready", "version", version, "root", cfg.Root(), "broker", broker, "devices", len(cfg.Devices))
+			if err := writeAddress(c.AddressFile, broker); err != nil {
+				log.Error("ready", "err", err)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	err = d.Run(ctx)
+	if cerr := d.Close(); cerr != nil {
+		log.Error("close", "err", cerr)
+		if err == nil || errors.Is(err, daemon.ErrRestart) {
+			err = cerr
+		}
+	}
+	return err
+}
+
+// opener opens the registers of a configuration.
+func opener(log *slog.Logger) func(daemon.DeviceConfig) (fiscal.Backend, error) {
+	return func(dc daemon.DeviceConfig) (fiscal.Backend, error) { return devices.Open(dc.Settings(log)) }
+}
+
+// newLogger writes to w from a level that the configuration has checked.
+func newLogger(w io.Writer, level string, asJSON bool) *slog.Logger {
+	var l slog.Level
+	if l.UnmarshalText([]byte(level)) != nil {
+		l = slog.LevelInfo
+	}
+	opt := &slog.HandlerOptions{Level: l}
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(w, opt))
+	}
+	return slog.New(slog.NewTextHandler(w, opt))
+}
+
+// startHint says what to try when the daemon does not start or go on.
+func startHint(cfg daemon.Config, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, spool.ErrLocked):
+		return hinted{err: err, hint: fmt.Sprintf("another kassad serves data_dir %s: stop it, or give this one a data_dir of its own", cfg.DataDir)}
+	case errors.Is(err, spool.ErrNewer):
+		return hinted{err: err, hint: "run the newer kassad again, or restore the backup made before it"}
+	case addressInUse(err):
+		return hinted{err: err, hint: fmt.Sprintf("another program, perhaps another broker, has %s: stop it, set broker.listen to another port, or set broker.enabled = false and name that broker in [[mqtt]]", cfg.Broker.Listen)}
+	case errors.Is(err, broker.ErrConfig):
+		return hinted{err: err, hint: "kassad config check explains the keys of [broker]"}
+	case errors.Is(err, fs.ErrPermission):
+		return hinted{err: err, hint: fmt.Sprintf("run kassad as the user that owns data_dir %s, or set data_dir (KASSAD_DATA_DIR) to a directory of yours", cfg.DataDir)}
+	case errors.Is(err, spool.ErrStore):
+		return hinted{err: err, hint: "look at the disk (full? failing?), then start again: nothing accepted is lost"}
+	default:
+		return err
+	}
+}
+
+// windowsAddressInUse is WSAEADDRINUSE; package syscall has an invented number
+// under the usual name there.
+const windowsAddressInUse syscall.Errno = 10048
+
+func addressInUse(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, windowsAddressInUse)
+}
