@@ -66,9 +66,11 @@ func (d *Driver) search(ctx context.Context, ref fiscal.Ref, last uint32) (v fis
 
 // searchReceipt is R4: a document is ours if key, kind and total agree. One
 // that agrees in all but the key may be ours without its key, and one with the
-// key and another total may be anything: both need a person.
+// key and another total may be anything: both need a person. Without a key in
+// our documents so does any receipt of another program beside ours.
 func (d *Driver) searchReceipt(ctx context.Context, ref fiscal.Ref, last uint32) (fiscal.Verdict, bool, error) {
 	doc := ref.Document
+	marked := d.opt.Mark != MarkNone && doc.Key != ""
 	var ours, doubtful []fiscal.ArchivedDocument
 	for fd := ref.Baseline.LastFD + 1; fd <= last; fd++ {
 		a, err := d.archivedDocument(ctx, fd)
@@ -83,12 +85,11 @@ func (d *Driver) searchReceipt(ctx context.Context, ref fiscal.Ref, last uint32)
 		if err != nil {
 			return fiscal.Verdict{}, false, fmt.Errorf("document %d: %w", fd, err)
 		}
-		marked := d.opt.Mark != MarkNone && doc.Key != ""
 		keyed := marked && full.Key == doc.Key
 		switch {
 		case same && (keyed || !marked):
 			ours = append(ours, full)
-		case same || keyed || !full.Full:
+		case same || keyed || !marked || !full.Full:
 			doubtful = append(doubtful, full)
 		}
 	}
