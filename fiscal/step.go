@@ -40,6 +40,7 @@ type Event struct {
 // Policy are the delays of recovery. They are data of the configuration.
 type Policy struct {
 	Unknown   time.Duration   // doubt that a device does not resolve becomes held after this long
+	Foreign   time.Duration   // another program's open receipt is waited for this long, then held
 	Condition []time.Duration // waits between attempts while a condition stands; the last repeats
 	Doubt     []time.Duration // waits between questions; the last repeats
 }
@@ -48,6 +49,7 @@ type Policy struct {
 func DefaultPolicy() Policy {
 	return Policy{
 		Unknown:   15 * time.Minute,
+		Foreign:   10 * time.Second,
 		Condition: []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second},
 		Doubt:     []time.Duration{200 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second},
 	}
@@ -122,7 +124,7 @@ func (r Record) spend(ev Event) Record {
 	if r.WaitLeft > 0 {
 		r.WaitLeft = max(r.WaitLeft-ev.Elapsed, 1) // 1 ns: spent, but still a limit
 	}
-	if r.State == Unknown && r.DoubtLeft > 0 {
+	if (r.State == Unknown || r.State == Accepted) && r.DoubtLeft > 0 {
 		r.DoubtLeft = max(r.DoubtLeft-ev.Elapsed, 1)
 	}
 	return r
@@ -248,7 +250,9 @@ func (r Record) refused(ev Event) (Record, []Effect) {
 		r.Error = ev.Err
 		return r.end(ev, Rejected)
 	case Doubt:
-		return r.hold(ev.Err)
+		if ev.Err.Code != CodeForeignReceipt || r.foreignTooLong(ev) {
+			return r.hold(ev.Err)
+		}
 	}
 	if r.WaitLeft == 1 {
 		r.Waiting = ev.Err
@@ -260,6 +264,16 @@ func (r Record) refused(ev Event) (Record, []Effect) {
 	}
 	r.Waiting = ev.Err
 	return r, []Effect{save, pause}
+}
+
+// foreignTooLong tells whether another program's open receipt has been in the
+// way for longer than such a program needs to close it. The first sight starts
+// the time.
+func (r *Record) foreignTooLong(ev Event) bool {
+	if r.Waiting == nil || r.Waiting.Code != CodeForeignReceipt {
+		r.DoubtLeft = ev.Policy.Foreign
+	}
+	return r.DoubtLeft <= 1
 }
 
 // waitedOut ends a command whose "wait" has passed while nothing was made.
