@@ -41,6 +41,7 @@ func (d *Driver) documentTags(ctx context.Context, fd uint32) (fields []ffd.Fiel
 	if err := need("FF3A", data, 4); err != nil {
 		return nil, false, err
 	}
+	d.reading = true
 	form, length := ffd.Tag(uintAt(data, 0, 2)), int(uintAt(data, 2, 2))
 	var tlv []byte
 	complete := length > 0
@@ -61,6 +62,7 @@ func (d *Driver) documentTags(ctx context.Context, fd uint32) (fields []ffd.Fiel
 		}
 		tlv = append(tlv, part...)
 	}
+	d.reading = false
 	fields, err = ffd.Decode(tlv)
 	if err != nil {
 		d.log.Warn("document cannot be decoded", "fd", fd, "err", err)

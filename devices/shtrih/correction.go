@@ -62,8 +62,17 @@ func (d *Driver) submitCorrection(ctx context.Context, doc fiscal.Document, base
 	if err != nil {
 		return fiscal.Receipt{}, untouched(err)
 	}
+	key := keyTags(doc, d.opt.Mark)
+	keyCommands, err := key.commands(fnSendTags, d.opt.Password, false)
+	if err != nil {
+		return fiscal.Receipt{}, untouched(err)
+	}
 	if _, err := d.perform(ctx, fnCommand(fnBeginCorrect, d.opt.Password)); err != nil {
 		return fiscal.Receipt{}, d.refine(ctx, err)
+	}
+	keyed, err := d.sendKey(ctx, keyCommands)
+	if err != nil {
+		return fiscal.Receipt{}, d.abandon(ctx, err, base)
 	}
 	for _, t := range tags {
 		if _, err := d.perform(ctx, t); err != nil {
@@ -78,5 +87,9 @@ func (d *Driver) submitCorrection(ctx context.Context, doc fiscal.Document, base
 	if err != nil {
 		return fiscal.Receipt{}, err
 	}
-	return d.complete(ctx, d.receiptBase(doc, base), m, base), nil
+	r := d.receiptBase(doc, base)
+	if !keyed {
+		r.Key = ""
+	}
+	return d.complete(ctx, r, m, base), nil
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 // reference, to follow one document. It knows nothing of the driver.
 type script struct {
 	t        *testing.T
+	mu       sync.Mutex
 	log      []string // commands seen, in order
 	messages [][]byte
 
@@ -44,7 +46,10 @@ type script struct {
 	// hangs up.
 	hook func(name string) bool
 
-	dials int
+	registers map[uint64]uint64
+	counts    map[byte]uint32
+	lacks     func(register uint64) bool
+	dials     int
 }
 
 type storedDocument struct {
@@ -68,6 +73,8 @@ func (s *script) dial(context.Context) (link.Link, error) {
 	host, peer := net.Pipe()
 	device := &protocolDevice{}
 	go device.serve(peer, func(m []byte) []byte {
+		s.mu.Lock() // an old link's end may still be at work
+		defer s.mu.Unlock()
 		name := commandName(m)
 		s.log = append(s.log, name)
 		s.messages = append(s.messages, m)
@@ -128,12 +135,15 @@ func (s *script) execute(m []byte) []byte {
 		}
 		return []byte{0x2E, 0x33}
 	case 0x1A:
+		if s.lacks != nil && s.lacks(uintAt(m, 5, len(m)-5)) {
+			return []byte{m[0], errParameters}
+		}
 		return append(ok, le(s.money(uintAt(m, 5, len(m)-5)), 6)...)
 	case 0x1B:
 		if m[5] == countCashIn {
 			return append(ok, le(s.cashInCount, 2)...)
 		}
-		return append(ok, 0, 0)
+		return append(ok, le(uint64(s.counts[m[5]]), 2)...)
 	case 0x8D:
 		s.mode, s.opened, s.operations, s.sum, s.tags, s.fnDocument = modeDocument, m[5]&3, 0, 0, nil, 4
 		return ok
@@ -170,7 +180,7 @@ func (s *script) money(n uint64) uint64 {
 	case moneyCashIn:
 		return s.cashIn
 	default:
-		return 0
+		return s.registers[n]
 	}
 }
 

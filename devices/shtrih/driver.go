@@ -25,6 +25,9 @@ type Driver struct {
 	log *slog.Logger
 	c   *conn
 	id  *identity // of the device on this link; nil until it has been asked
+	// reading is set while a document is being read out: an interrupted reading
+	// leaves the device in mode 1, where little else is allowed (3.8, FF3A).
+	reading bool
 	// opened remembers the opening of the current shift, which no command tells.
 	opened shiftOpening
 }
@@ -73,6 +76,9 @@ func (d *Driver) connect(ctx context.Context) error {
 		return err
 	}
 	if d.id != nil {
+		if d.reading {
+			return d.endData(ctx)
+		}
 		return nil
 	}
 	id, err := d.identify(ctx)

@@ -607,3 +607,220 @@ func TestSetClock(t *testing.T) {
 		wantError(t, d.SetClock(context.Background(), time.Now().Add(-time.Hour)), fiscal.CodeClockWrong, fiscal.OutcomeRejected)
 	})
 }
+
+// A device that does not take tag 1084 still gets its document; the receipt
+// then claims no key.
+func TestKeyRefused(t *testing.T) {
+	t.Parallel()
+	bubbleWith(t, Options{Mark: Mark1084}, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		s.refuse["FF0C"] = []byte{0x0B}
+		r, err := d.Submit(context.Background(), doc, base)
+		if err != nil || r.Key != "" || r.FD != 101 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if v := mustFind(t, d, doc, base); v.Finding != fiscal.Foreign || v.Code != fiscal.CodeClosedByOther {
+			t.Errorf("%s %s", v.Finding, v.Code)
+		}
+	})
+}
+
+// A reading that broke off leaves the device in mode 1; the next call ends it.
+func TestInterruptedReading(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		if _, err := d.Submit(context.Background(), doc, base); err != nil {
+			t.Fatal(err)
+		}
+		s.refuse["FF3B"] = []byte{0x39}
+		if _, err := d.ReadDocument(context.Background(), 101); fiscal.AsError(err, "").Code != fiscal.CodePrinterFault {
+			t.Errorf("%v", err)
+		}
+		if a, err := d.ReadDocument(context.Background(), 101); err != nil || a.Key != doc.Key || s.count("03h") != 1 {
+			t.Errorf("%+v, %v, log %v", a, err, s.log)
+		}
+		s.mode = modeData
+		s.hook = func(name string) bool {
+			if name == "03h" {
+				s.mode = modeShift
+			}
+			return true
+		}
+		d.Close()
+		mustPrepare(t, d, doc)
+	})
+}
+
+func TestCorrection12(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		doc.Verb, doc.Change = fiscal.VerbCorrection, 0
+		doc.Correction = &fiscal.Correction{ByOrder: true, Date: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), Number: "12-3", FP: "3477496463"}
+		base := mustPrepare(t, d, doc)
+		if _, err := d.Submit(context.Background(), doc, base); err != nil {
+			t.Fatal(err)
+		}
+		if m := s.last("8Dh"); m[5] != 0x80 {
+			t.Errorf("opened by % X", m)
+		}
+		fields, err := ffd.Decode(s.tags)
+		if err != nil || keyOf(fields) != doc.Key {
+			t.Errorf("%v, key %q", err, keyOf(fields))
+		}
+		if f, _ := ffd.Find(fields, ffd.TagReceiptExtra); f.Text() != "3477496463" {
+			t.Errorf("1192 %q", f.Text())
+		}
+		if f, _ := ffd.Find(fields, ffd.TagCorrectionType); len(f.Value) != 1 || f.Value[0] != 1 {
+			t.Errorf("1173 %+v", f)
+		}
+		f, _ := ffd.Find(fields, ffd.TagCorrectionBasis)
+		date, _ := ffd.Find(f.Fields, ffd.TagCorrectionDate)
+		if date.String() != "2026-02-01T00:00:00" {
+			t.Errorf("1178 %s", date)
+		}
+	})
+}
+
+func TestCorrection105(t *testing.T) {
+	t.Parallel()
+	bubbleWith(t, Options{FFD: fiscal.FFD105}, func(t *testing.T, s *script, d *Driver) {
+		doc := fiscal.Document{
+			ID: "k", Verb: fiscal.VerbCorrection, Kind: fiscal.Refund, Key: coffee().Key, Total: 100, Payments: fiscal.Payments{Card: 100},
+			Correction: &fiscal.Correction{VAT: map[fiscal.VAT]fiscal.Money{fiscal.VAT22: 18}},
+		}
+		_, err := d.Prepare(context.Background(), doc)
+		wantError(t, err, fiscal.CodeUnsupported, fiscal.OutcomeRejected)
+		doc.Kind = fiscal.Sale
+		tags, _, err := d.planCorrection(doc) // FF4A has no place for 22 %: 1115 {1119 {1199, 1120}}
+		if want := unhex(t, "5B 04 0E 00 5F 04 0A 00 AF 04 01 00 0B 60 04 01 00 12"); err != nil || len(tags) != 1 || !slices.Equal(tags[0][6:], want) {
+			t.Errorf("% X, %v", tags, err)
+		}
+		doc.Correction.VAT = map[fiscal.VAT]fiscal.Money{fiscal.VATNone: 100}
+		mustPrepare(t, d, doc)
+		tags, closing, err := d.planCorrection(doc)
+		if err != nil || len(tags) != 0 || len(closing) != 69 || uintAt(closing, 53, 5) != 100 || uintAt(closing, 18, 5) != 100 {
+			t.Errorf("% X, %v", closing, err)
+		}
+	})
+}
+
+// The supplier vector of section 2.1, and 1222 together with 1226.
+func TestAgentTags(t *testing.T) {
+	t.Parallel()
+	tags := itemTags(fiscal.Line{Agent: &fiscal.Agent{
+		Type: fiscal.OtherAgent, Supplier: fiscal.Supplier{Name: "А", INN: "7707083893", Phones: []string{"+79123456789"}},
+	}}, ffd.Version12, "items[0]")
+	want := "C6 04 01 00 40 CA 04 0C 00 37 37 30 37 30 38 33 38 39 33 20 20" +
+		"C8 04 15 00 93 04 0C 00 2B 37 39 31 32 33 34 35 36 37 38 39 C9 04 01 00 80"
+	if got := tags.join(); tags.err != nil || !slices.Equal(got, unhex(t, want)) {
+		t.Errorf("% X, %v", got, tags.err)
+	}
+}
+
+// TLVs share commands, whole, up to the limit.
+func TestTagPacking(t *testing.T) {
+	t.Parallel()
+	var tags tlvs
+	for range 5 {
+		tags.text("x", ffd.TagBuyerContact, strings.Repeat("x", 60), 64)
+	}
+	for separate, want := range map[bool]int{false: 2, true: 5} {
+		got, err := tags.commands(fnSendTags, pwd, separate)
+		if err != nil || len(got) != want {
+			t.Errorf("separate %v: %d commands, %v", separate, len(got), err)
+		}
+		for _, m := range got {
+			if _, err := ffd.Decode(m[6:]); err != nil || len(m) > messageBytesMax {
+				t.Errorf("% X: %v", m, err)
+			}
+		}
+	}
+}
+
+func TestNoPrint(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		one := byte(7)
+		doc := coffee()
+		doc.NoPrint = true
+		base := mustPrepare(t, d, doc)
+		d.id.noPrint = &one
+		s.refuse["FF76"] = []byte{0x14} // the document is not made: the setting must not hit another
+		_, err := d.Submit(context.Background(), doc, base)
+		wantError(t, err, fiscal.CodeOFDOverdue, fiscal.OutcomeRejected)
+		if _, err := d.Submit(context.Background(), coffee(), mustPrepare(t, d, coffee())); err != nil {
+			t.Fatal(err)
+		}
+		if m := s.last("1Eh"); s.count("1Eh") != 2 || m[len(m)-1] != 0 {
+			t.Errorf("%d writes, last % X", s.count("1Eh"), m)
+		}
+	})
+}
+
+func TestCounters(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		s.registers = map[uint64]uint64{
+			4292: 5, 4293: 2, 4294: 70000, 4295: 30000, 4296: 40000, 4306: 1, 4307: 100, 4308: 100,
+			221: 50000, 209: 20000, 225: 3333, 4345: 1, 4346: 1, 4347: 500, 4231: 999,
+		}
+		s.cashIn, s.cashInCount, s.drawer = 1000, 1, 30900
+		c, err := d.Counters(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sale := c.ByKind[fiscal.Sale]
+		if sale.Count != 2 || sale.Total != 70000 || sale.Payments.Cash != 30000 || sale.Payments.Card != 40000 {
+			t.Errorf("sale %+v", sale)
+		}
+		if v := sale.VAT[fiscal.VAT20]; v == nil || *v.Base != 20000 || *v.Tax != 3333 || *sale.VAT[fiscal.VATNone].Base != 50000 || len(sale.VAT) != 2 {
+			t.Errorf("VAT %+v", sale.VAT)
+		}
+		if c.ByKind[fiscal.Refund].Total != 100 || c.ByKind[fiscal.Buy].Count != 0 || *c.Corrections[fiscal.Sale] != (fiscal.Tally{Count: 1, Total: 500}) ||
+			*c.CashIn != (fiscal.Tally{Count: 1, Total: 1000}) || *c.Drawer != 30900 || c.GrandTotals[fiscal.Sale] != 999 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// A device without the storage's registers: its own are used, and what it does
+// not have is absent.
+func TestCountersOfOldDevice(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		s.lacks = func(n uint64) bool { return n > 255 }
+		s.counts = map[byte]uint32{144: 3, 146: 1}
+		s.registers = map[uint64]uint64{193: 100, 197: 50, 195: 7}
+		c, err := d.Counters(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k := c.ByKind[fiscal.Sale]; k.Count != 3 || k.Total != 150 || k.Payments.Cash != 100 || k.Payments.Card != 50 {
+			t.Errorf("sale %+v", k)
+		}
+		if k := c.ByKind[fiscal.Refund]; k.Count != 1 || k.Total != 7 {
+			t.Errorf("refund %+v", k)
+		}
+		if c.Corrections != nil || c.GrandTotals != nil || c.FirstFD != 0 {
+			t.Errorf("not absent: %+v", c)
+		}
+	})
+}
+
+func TestProbeLink(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		l, err := s.dial(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := probeLink(context.Background(), l, d.log)
+		if err != nil || f.Model != "M-01F" || f.Serial != "0001234" {
+			t.Errorf("%+v, %v", f, err)
+		}
+	})
+}

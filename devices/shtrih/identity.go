@@ -70,6 +70,11 @@ func (d *Driver) identify(ctx context.Context) (*identity, error) {
 		return nil, err
 	}
 	id.firmware = full.firmware
+	if full.mode == modeData && full.submode == submodeIdle {
+		if err := d.endData(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if id.serial, err = d.tableText(ctx, id.fnTable(), fieldFNSerial); err != nil && !optional(err) {
 		return nil, err
 	}

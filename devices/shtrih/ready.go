@@ -2,6 +2,7 @@ package shtrih
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"kassad/fiscal"
@@ -93,15 +94,18 @@ func (d *Driver) settleMode(ctx context.Context, st status) (again bool, err err
 // out (3.8, FF3A).
 func (d *Driver) endData(ctx context.Context) error {
 	_, err := d.do(ctx, command(cmdEndDump, d.opt.Password))
-	if err == nil {
-		return nil
+	var r *refusal
+	if err == nil || !errors.As(err, &r) {
+		d.reading = err != nil
+		return err
 	}
 	for range dumpReadsMax {
 		if _, err = d.do(ctx, fnCommand(fnDocumentPart, d.opt.Password)); err != nil {
 			break
 		}
 	}
-	if optional(err) {
+	if errors.As(err, &r) {
+		d.reading = false
 		return nil
 	}
 	return err

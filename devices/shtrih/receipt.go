@@ -12,6 +12,7 @@ import (
 // be impossible while a receipt is open.
 type plan struct {
 	open  []byte
+	key   [][]byte // our key, where it is a requisite of its own
 	steps [][]byte // after the opening, in order
 	close closing
 	total fiscal.Money
@@ -30,6 +31,10 @@ func (d *Driver) planReceipt(ctx context.Context, doc fiscal.Document) (plan, er
 	tags := receiptTags(doc, d.id.ffd, d.opt.Mark)
 	var err error
 	if p.steps, err = tags.commands(fnSendTags, d.opt.Password, d.opt.SeparateTags); err != nil {
+		return plan{}, err
+	}
+	key := keyTags(doc, d.opt.Mark)
+	if p.key, err = key.commands(fnSendTags, d.opt.Password, false); err != nil {
 		return plan{}, err
 	}
 	for i, l := range doc.Lines {

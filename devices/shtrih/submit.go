@@ -59,7 +59,11 @@ func (d *Driver) submitReceipt(ctx context.Context, doc fiscal.Document, base fi
 		// not ours.
 		return fiscal.Receipt{}, d.refine(ctx, err)
 	}
-	if err := d.fill(ctx, p); err != nil {
+	keyed, err := d.sendKey(ctx, p.key)
+	if err == nil {
+		err = d.fill(ctx, p)
+	}
+	if err != nil {
 		return fiscal.Receipt{}, d.abandon(ctx, err, base)
 	}
 	data, err := d.closeReceipt(ctx, p.close)
@@ -73,7 +77,28 @@ func (d *Driver) submitReceipt(ctx context.Context, doc fiscal.Document, base fi
 	d.id.skipping = false // the device has used it up
 	r := d.receiptBase(doc, base)
 	r.Change = m.change
+	if !keyed {
+		r.Key = ""
+	}
 	return d.complete(ctx, r, m, base), nil
+}
+
+// sendKey sends our key where it is a requisite of its own. A device or a
+// storage that refuses it gets the document without: then a doubt about this
+// document is for a person, no more.
+func (d *Driver) sendKey(ctx context.Context, commands [][]byte) (keyed bool, err error) {
+	for _, m := range commands {
+		_, err := d.perform(ctx, m)
+		var r *refusal
+		if errors.As(err, &r) && vendorErrorOf(r.Code).Code == fiscal.CodeDeviceRefused {
+			d.log.Warn("the device does not take our key", "err", err)
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // fill registers everything and compares the subtotal with ours: the last

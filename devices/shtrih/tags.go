@@ -143,7 +143,10 @@ func receiptTags(doc fiscal.Document, version byte, mark string) tlvs {
 			extra = c.FP
 		}
 	}
-	markTags(&t, doc, extra, mark)
+	if keyPlace(doc, extra, mark) == ffd.TagReceiptExtra {
+		extra = doc.Key
+	}
+	t.text("additional", ffd.TagReceiptExtra, extra, additionalMax)
 	return t
 }
 
@@ -177,22 +180,34 @@ func correctionTags(t *tlvs, c fiscal.Correction, version byte) {
 	t.group(ffd.TagCorrectionBasis, basis)
 }
 
-// markTags puts extra into 1192 and our key where mark says. 1192 is free for
-// the key only if the document does not use it and is no correction, whose
-// 1192 has a meaning of its own (design 5.3).
-func markTags(t *tlvs, doc fiscal.Document, extra, mark string) {
-	keyIn1192 := mark == Mark1192 && extra == "" && doc.Correction == nil && doc.Key != ""
-	if keyIn1192 {
-		extra = doc.Key
+// keyPlace is the tag that carries our key, 0 if none does. 1192 is free for it
+// only if the document does not use it and is no correction, whose 1192 has a
+// meaning of its own (design 5.3).
+func keyPlace(doc fiscal.Document, extra, mark string) ffd.Tag {
+	switch {
+	case doc.Key == "" || mark == MarkNone:
+		return 0
+	case mark == Mark1192 && extra == "" && doc.Correction == nil:
+		return ffd.TagReceiptExtra
+	default:
+		return ffd.TagUserAttribute
 	}
-	t.text("additional", ffd.TagReceiptExtra, extra, additionalMax)
-	if keyIn1192 || mark == MarkNone || doc.Key == "" {
-		return
+}
+
+// keyTags is our key in 1084 {1085, 1086}, if that is its place. It is sent by
+// itself: a device that refuses the requisite must not lose the others.
+func keyTags(doc fiscal.Document, mark string) tlvs {
+	var t, inner tlvs
+	extra := doc.Additional
+	if doc.Correction != nil {
+		extra += doc.Correction.FP
 	}
-	var inner tlvs
-	inner.text("", ffd.TagUserAttributeName, ourAttribute, contactMax)
-	inner.text("", ffd.TagUserAttributeText, doc.Key, contactMax)
-	t.group(ffd.TagUserAttribute, inner)
+	if keyPlace(doc, extra, mark) == ffd.TagUserAttribute {
+		inner.text("", ffd.TagUserAttributeName, ourAttribute, contactMax)
+		inner.text("", ffd.TagUserAttributeText, doc.Key, contactMax)
+		t.group(ffd.TagUserAttribute, inner)
+	}
+	return t
 }
 
 // keyOf is our key in a document read back, or "".
