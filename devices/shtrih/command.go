@@ -21,7 +21,6 @@ const (
 	cmdConfirmDate  = 0x23
 	cmdCut          = 0x25
 	cmdDrawer       = 0x28
-	cmdTable        = 0x2D
 	cmdField        = 0x2E
 	cmdXReport      = 0x40
 	cmdCloseShift   = 0x41
@@ -119,10 +118,6 @@ func encodeReadTable(password uint32, table byte, row uint16, field byte) []byte
 func encodeWriteTable(password uint32, table byte, row uint16, field byte, value []byte) []byte {
 	b := append(appendUint(append(command(cmdWriteTable, password), table), uint64(row), 2), field)
 	return append(b, value...)
-}
-
-func encodeTable(password uint32, table byte) []byte {
-	return append(command(cmdTable, password), table)
 }
 
 func encodeField(password uint32, table, field byte) []byte {

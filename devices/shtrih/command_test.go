@@ -40,7 +40,6 @@ func TestEncode(t *testing.T) {
 		{"1B 250, 6.5", encodeOperationRegister(pwd, 250), "1B 1E 00 00 00 FA"},
 		{"1E 17/1/7=1, 6.1", encodeWriteTable(pwd, 17, 1, 7, []byte{1}), "1E 1E 00 00 00 11 01 00 07 01"},
 		{"1F, 3.3", encodeReadTable(pwd, 18, 1, 3), "1F 1E 00 00 00 12 01 00 03"},
-		{"2D, 3.3", encodeTable(pwd, 17), "2D 1E 00 00 00 11"},
 		{"2E, 3.3", encodeField(pwd, 17, 7), "2E 1E 00 00 00 11 07"},
 		{"50 1000.00, 6.1", encodeCash(cmdCashIn, pwd, 100000), "50 1E 00 00 00 A0 86 01 00 00"},
 		{"22, 3.4", encodeDate(cmdSetDate, pwd, date), "22 1E 00 00 00 11 02 1A"},

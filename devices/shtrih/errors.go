@@ -37,7 +37,6 @@ const (
 	errFNData        = 0x08 // no such data
 	errParameters    = 0x33
 	errUnsupported   = 0x37
-	errReceiptOpen   = 0x4A
 	errBufferFull    = 0x4B
 	errPrinting      = 0x50
 	errReceiptClosed = 0x55

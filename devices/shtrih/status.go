@@ -200,16 +200,32 @@ func (d *Driver) readStorageState(ctx context.Context, s *fiscal.Status, fn fnSt
 	}
 	data, err = d.read(ctx, fnCommand(fnOFD, d.opt.Password))
 	if err != nil {
-		if optional(err) {
-			return nil
+		if !optional(err) {
+			return err
 		}
-		return err
+		return d.readUnsent(ctx, s)
 	}
 	ofd, err := decodeOFD(data)
 	if err != nil {
 		return err
 	}
 	s.OFD = fiscal.OFDStatus{Unsent: ofd.unsent, Oldest: ofd.oldest}
+	return nil
+}
+
+// readUnsent is FF3F, for devices that do not tell more of the exchange.
+func (d *Driver) readUnsent(ctx context.Context, s *fiscal.Status) error {
+	data, err := d.read(ctx, fnCommand(fnUnsent, d.opt.Password))
+	if err != nil {
+		if optional(err) {
+			return nil
+		}
+		return err
+	}
+	if err := need("FF3F", data, 2); err != nil {
+		return err
+	}
+	s.OFD.Unsent = uint32(uintAt(data, 0, 2))
 	return nil
 }
 

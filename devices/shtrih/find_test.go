@@ -1,0 +1,183 @@
+package shtrih
+
+import (
+	"context"
+	"testing"
+
+	"kassad/fiscal"
+	"kassad/fiscal/ffd"
+)
+
+// The answer of the close is lost and the link with it: Find proves the
+// document, or its absence, from the storage.
+func TestFindAfterLostAnswers(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"8Dh", "FF0C", "FF46", "89h", "FF76"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				doc := coffee()
+				base := mustPrepare(t, d, doc)
+				s.hook = func(name string) bool { return name != at }
+				_, err := d.Submit(context.Background(), doc, base)
+				wantError(t, err, fiscal.CodePrinterAway, fiscal.OutcomeUnknown)
+				s.hook = nil
+				v := mustFind(t, d, doc, base)
+				if at == "FF76" {
+					if v.Finding != fiscal.Made || v.Receipt.FD != 101 || v.Receipt.Number != 4 || v.Receipt.Shift != 7 || v.Receipt.Key != doc.Key {
+						t.Errorf("%s %+v", v.Finding, v.Receipt)
+					}
+				} else if v.Finding != fiscal.Absent || s.mode != modeShift || s.fnDocument != 0 {
+					t.Errorf("%s, mode %d", v.Finding, s.mode)
+				}
+				if s.count("FF76") > 1 {
+					t.Errorf("close sent %d times", s.count("FF76"))
+				}
+			})
+		})
+	}
+}
+
+func TestFindForeign(t *testing.T) {
+	t.Parallel()
+	key := func(k string) []byte {
+		b, _ := ffd.AppendText(nil, ffd.TagReceiptExtra, k)
+		return b
+	}
+	ours := coffee().Key
+	for _, c := range []struct {
+		name string
+		docs []storedDocument
+		want fiscal.Finding
+		code fiscal.Code
+	}{
+		{"ours", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: key(ours)}}, fiscal.Made, ""},
+		{"ours after others", []storedDocument{{form: 21, tlv: key("")}, {form: 3, kind: 1, total: 5, tlv: key("other")}, {form: 3, kind: 1, total: 40000, tlv: key(ours)}}, fiscal.Made, ""},
+		{"key with another total", []storedDocument{{form: 3, kind: 1, total: 40001, tlv: key(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"key with another kind", []storedDocument{{form: 3, kind: 2, total: 40000, tlv: key(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"same total without key", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: key("x")}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"short form cannot disprove", []storedDocument{{form: 3, kind: 1, total: 7}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"twice", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: key(ours)}, {form: 3, kind: 1, total: 40000, tlv: key(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"somebody else's", []storedDocument{{form: 3, kind: 1, total: 7, tlv: key("other")}}, fiscal.Absent, ""},
+		{"nothing", nil, fiscal.Absent, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				base := mustPrepare(t, d, coffee())
+				for _, doc := range c.docs {
+					s.store(doc)
+				}
+				if v := mustFind(t, d, coffee(), base); v.Finding != c.want || v.Code != c.code {
+					t.Errorf("%s %s, want %s %s", v.Finding, v.Code, c.want, c.code)
+				}
+			})
+		})
+	}
+}
+
+func TestFindOpenReceipt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		set  func(s *script)
+		want fiscal.Finding
+	}{
+		{"just opened", func(s *script) {}, fiscal.Absent},
+		{"first line", func(s *script) { s.operations, s.sum = 1, 30000 }, fiscal.Absent},
+		{"both lines", func(s *script) { s.operations, s.sum = 2, 40000 }, fiscal.Absent},
+		{"another sum", func(s *script) { s.operations, s.sum = 1, 30001 }, fiscal.Foreign},
+		{"too many lines", func(s *script) { s.operations, s.sum = 3, 40000 }, fiscal.Foreign},
+		{"another kind", func(s *script) { s.opened = 2 }, fiscal.Foreign},
+		{"another operator", func(s *script) { s.refuse["88h"] = []byte{errOtherOperator} }, fiscal.Foreign},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				base := mustPrepare(t, d, coffee())
+				s.mode, s.fnDocument = modeDocument, 4
+				c.set(s)
+				v := mustFind(t, d, coffee(), base)
+				if v.Finding != c.want {
+					t.Errorf("%s, want %s", v.Finding, c.want)
+				}
+				if c.want == fiscal.Foreign && (v.Code != fiscal.CodeForeignReceipt || s.mode != modeDocument) {
+					t.Errorf("code %s, mode %d", v.Code, s.mode)
+				}
+			})
+		})
+	}
+}
+
+// A close that ends between the readings is found by the second one (R5b).
+func TestFindSecondReading(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		tlv, _ := ffd.AppendText(nil, ffd.TagReceiptExtra, doc.Key)
+		polls := 0
+		s.hook = func(name string) bool {
+			if name == "10h" {
+				if polls++; polls == 2 {
+					s.store(storedDocument{form: 3, kind: 1, total: 40000, tlv: tlv})
+				}
+			}
+			return true
+		}
+		if v := mustFind(t, d, doc, base); v.Finding != fiscal.Busy {
+			t.Fatalf("%s", v.Finding)
+		}
+		if v := mustFind(t, d, doc, base); v.Finding != fiscal.Made {
+			t.Errorf("%s", v.Finding)
+		}
+	})
+}
+
+func TestFindOtherStorage(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		base := mustPrepare(t, d, coffee())
+		s.fn = "9999078900099999"
+		if v := mustFind(t, d, coffee(), base); v.Finding != fiscal.OtherStorage {
+			t.Errorf("FN: %s", v.Finding)
+		}
+		s.fn = base.Storage
+		s.lastFD--
+		if v := mustFind(t, d, coffee(), base); v.Finding != fiscal.Foreign || v.Code != fiscal.CodeNeedsPerson {
+			t.Errorf("storage went back: %s %s", v.Finding, v.Code)
+		}
+	})
+}
+
+func TestFindPaper(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		doc := coffee()
+		base := mustPrepare(t, d, doc)
+		r, err := d.Submit(context.Background(), doc, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.submode = submodePaperEnded
+		v := mustFind(t, d, doc, base)
+		if v.Finding != fiscal.Made || !v.Receipt.Unprinted || v.Receipt.FD != r.FD {
+			t.Errorf("paper ended: %s %+v", v.Finding, v.Receipt)
+		}
+		s.submode = submodeContinue
+		if v := mustFind(t, d, doc, base); v.Finding != fiscal.Made || s.count("B0h") != 1 {
+			t.Errorf("paper back: %s, log %v", v.Finding, s.log)
+		}
+		s.submode = submodePaperEnded
+		base = mustPrepareAt(s, base)
+		if _, err := d.Find(context.Background(), fiscal.Ref{Document: doc, Baseline: base}); fiscal.AsError(err, "").Code != fiscal.CodePaperOut {
+			t.Errorf("undecidable without paper: %v", err)
+		}
+	})
+}
+
+// mustPrepareAt moves a baseline to now without asking the device.
+func mustPrepareAt(s *script, base fiscal.Baseline) fiscal.Baseline {
+	base.LastFD, base.Receipt = s.lastFD, uint32(s.receipt)
+	return base
+}
