@@ -43,6 +43,7 @@ type Link struct {
 	hard, soft context.Context // soft ends in Close, hard cuts the connection
 	stop, end  context.CancelFunc
 	started    sync.Once
+	generation uint64 // of the youngest connection, from 1
 	finished   chan struct{}
 	probing    sync.Mutex // one RTT at a time
 
@@ -120,7 +121,7 @@ func (l *Link) Close(ctx context.Context, last ...Outgoing) error {
 // closed and everything received has been handed out.
 func (l *Link) Receive(ctx context.Context) (Incoming, error) {
 	in, err := l.queue.pop(ctx)
-	if c := l.up(); c != nil && l.queue.recovered() {
+	if c := l.up(); c != nil && l.queue.recovered(c.generation) {
 		c.fail(errOverflow)
 	}
 	return in, err
@@ -226,7 +227,8 @@ type ending struct {
 
 // once makes one connection and stays with it until it ends.
 func (l *Link) once() ending {
-	c := newConnection(l)
+	l.generation++
+	c := newConnection(l, l.generation)
 	defer c.wait()
 	err := c.connect(l.soft)
 	if err == nil {
@@ -257,7 +259,7 @@ func (l *Link) serve(c *connection) {
 	if l.config.OnUp != nil {
 		l.config.OnUp(c.ctx, c.sessionPresent)
 	}
-	if l.queue.recovered() { // refused before the link was up
+	if l.queue.recovered(c.generation) { // refused before the link was up
 		c.fail(errOverflow)
 	}
 	c.startPumps()

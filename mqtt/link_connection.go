@@ -24,12 +24,13 @@ const (
 // connection is one generation of a link: a client of the library that never
 // reconnects, and everything that may only be true while it lives.
 type connection struct {
-	link   *Link
-	client paho.Client
-	ctx    context.Context // ends with the connection; its cause says why
-	cancel context.CancelCauseFunc
-	pumps  context.Context // ends earlier, in a polite close
-	halt   context.CancelFunc
+	link       *Link
+	generation uint64
+	client     paho.Client
+	ctx        context.Context // ends with the connection; its cause says why
+	cancel     context.CancelCauseFunc
+	pumps      context.Context // ends earlier, in a polite close
+	halt       context.CancelFunc
 
 	probeTopic string
 	probes     chan string
@@ -50,14 +51,14 @@ type connection struct {
 	dialErr error
 }
 
-func newConnection(l *Link) *connection {
+func newConnection(l *Link, generation uint64) *connection {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	pumps, halt := context.WithCancel(ctx)
 	// The probe's name is stable: its subscription outlives the process in the
 	// broker's session, and must not pile up there.
 	sum := sha256.Sum256([]byte(l.config.ClientID))
 	c := &connection{
-		link: l, ctx: ctx, cancel: cancel, pumps: pumps, halt: halt,
+		link: l, generation: generation, ctx: ctx, cancel: cancel, pumps: pumps, halt: halt,
 		probeTopic: l.config.Topics.Probe(hex.EncodeToString(sum[:probeNameBytes])),
 		probes:     make(chan string, linkInFlightMax),
 		slots:      make(chan struct{}, linkInFlightMax),
@@ -187,7 +188,10 @@ func (c *connection) establish(ctx context.Context) error {
 }
 
 func (c *connection) subscribe(filter string) error {
-	token := c.client.Subscribe(filter, 1, nil).(*paho.SubscribeToken)
+	token, ok := c.call(func() paho.Token { return c.client.Subscribe(filter, 1, nil) }).(*paho.SubscribeToken)
+	if !ok {
+		return fmt.Errorf("subscribe to %s: %w: %w", filter, ErrDown, context.Cause(c.ctx))
+	}
 	if err := c.await(token, c.link.config.Tuning.ConnectTimeout); err != nil {
 		return fmt.Errorf("subscribe to %s: %w", filter, err)
 	}
@@ -244,9 +248,9 @@ func (c *connection) receive(_ paho.Client, m paho.Message) {
 		Retained: m.Retained(), Duplicate: m.Duplicate(),
 		ack: func() { once.Do(func() { c.acks.add(m.Ack) }) },
 	}
-	if !c.link.queue.push(in) {
-		// Not acknowledged, so not lost: when there is room again the link
-		// reconnects and the broker sends it again.
+	// A refused message is not acknowledged, so not lost: when there is room
+	// again the link reconnects and the broker sends it again.
+	if _, first := c.link.queue.push(in, c.generation); first {
 		c.link.log.Warn("incoming queue is full", "topic", m.Topic())
 	}
 }

@@ -55,7 +55,23 @@ func (c *connection) publish(ctx context.Context, topic string, payload []byte, 
 
 // send needs a slot. flights has room for as many as there are slots.
 func (c *connection) send(topic string, payload []byte, retain bool, done func(error)) {
-	c.flights <- flight{token: c.client.Publish(topic, 1, retain, payload), done: done}
+	token := c.call(func() paho.Token { return c.client.Publish(topic, 1, retain, payload) })
+	if token != nil {
+		c.flights <- flight{token: token, done: done}
+	}
+}
+
+// call keeps the library from holding us: when the connection is lost just
+// now, its functions wait for the write timeout. It returns nil then.
+func (c *connection) call(f func() paho.Token) paho.Token {
+	result := make(chan paho.Token, 1)
+	go func() { result <- f() }()
+	select {
+	case token := <-result:
+		return token
+	case <-c.ctx.Done():
+		return nil
+	}
 }
 
 // track waits for acknowledgements in order and frees the slots.

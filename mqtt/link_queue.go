@@ -35,7 +35,7 @@ type queue struct {
 	mu       sync.Mutex
 	items    []Incoming
 	bytes    int
-	missed   uint64 // refused since the last recovered
+	missed   uint64 // generation of the connection whose messages were refused; 0: none
 	total    uint64 // refused ever
 	ready    chan struct{}
 	finished bool
@@ -45,18 +45,21 @@ func newQueue(messagesMax int) *queue {
 	return &queue{messagesMax: messagesMax, ready: make(chan struct{}, 1)}
 }
 
-func (q *queue) push(in Incoming) bool {
+// push is told the generation of the connection. first is true for the first
+// message that a generation loses.
+func (q *queue) push(in Incoming, generation uint64) (ok, first bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.items) >= q.messagesMax || q.bytes+len(in.Payload) > linkQueueBytesMax {
-		q.missed++
+		first = q.missed != generation
+		q.missed = generation
 		q.total++
-		return false
+		return false, first
 	}
 	q.items = append(q.items, in)
 	q.bytes += len(in.Payload)
 	q.signal()
-	return true
+	return true, false
 }
 
 // pop waits for the next message. After finish it hands out what is left, then
@@ -91,11 +94,12 @@ func (q *queue) pop(ctx context.Context) (Incoming, error) {
 	}
 }
 
-// recovered tells, once, that messages were refused and there is room again.
-func (q *queue) recovered() bool {
+// recovered tells, once, that messages of this generation were refused and
+// there is room again. What an earlier one lost, this one has brought.
+func (q *queue) recovered(generation uint64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.missed == 0 || len(q.items) > q.messagesMax/2 || q.bytes > linkQueueBytesMax/2 {
+	if q.missed != generation || len(q.items) > q.messagesMax/2 || q.bytes > linkQueueBytesMax/2 {
 		return false
 	}
 	q.missed = 0

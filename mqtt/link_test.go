@@ -100,14 +100,13 @@ type target struct {
 func targets() []target {
 	return []target{
 		{"embedded", func(t *testing.T) (string, func()) {
-			address := mqtttest.FreeAddress(t)
-			listen := func(c *broker.Config) { c.Listen = address }
-			b := mqtttest.StartBroker(t, listen)
+			b := mqtttest.StartBroker(t)
+			address := b.Addr()
 			return "tcp://" + address, func() {
 				if err := b.Close(); err != nil {
 					t.Error(err)
 				}
-				b = mqtttest.StartBroker(t, listen)
+				b = mqtttest.StartBroker(t, func(c *broker.Config) { c.Listen = address })
 			}
 		}},
 		{"mosquitto", func(t *testing.T) (string, func()) {

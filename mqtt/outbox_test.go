@@ -24,6 +24,7 @@ type memoryOutbox struct {
 	mu      sync.Mutex
 	entries []mqtt.Outgoing
 	sent    []uint64
+	done    map[uint64]bool
 	fail    error
 	changed chan struct{} // holds a token after each Sent
 }
@@ -31,7 +32,7 @@ type memoryOutbox struct {
 var _ mqtt.Outbox = (*memoryOutbox)(nil)
 
 func newOutbox(t *testing.T, count int) *memoryOutbox {
-	o := &memoryOutbox{topic: mqtttest.Topics(t).Event("receipt"), changed: make(chan struct{}, 1)}
+	o := &memoryOutbox{topic: mqtttest.Topics(t).Event("receipt"), done: make(map[uint64]bool), changed: make(chan struct{}, 1)}
 	o.add(count)
 	return o
 }
@@ -51,13 +52,9 @@ func (o *memoryOutbox) Next(_ string, after uint64, limit int) ([]mqtt.Outgoing,
 	if o.fail != nil {
 		return nil, o.fail
 	}
-	done := make(map[uint64]bool, len(o.sent))
-	for _, id := range o.sent {
-		done[id] = true
-	}
 	var list []mqtt.Outgoing
-	for _, entry := range o.entries[min(int(after), len(o.entries)):] {
-		if !done[entry.ID] && len(list) < limit {
+	for i := int(after); i < len(o.entries) && len(list) < limit; i++ {
+		if entry := o.entries[i]; !o.done[entry.ID] {
 			list = append(list, entry)
 		}
 	}
@@ -67,11 +64,20 @@ func (o *memoryOutbox) Next(_ string, after uint64, limit int) ([]mqtt.Outgoing,
 func (o *memoryOutbox) Sent(ids ...uint64) {
 	o.mu.Lock()
 	o.sent = append(o.sent, ids...)
+	for _, id := range ids {
+		o.done[id] = true
+	}
 	o.mu.Unlock()
 	select {
 	case o.changed <- struct{}{}:
 	default:
 	}
+}
+
+func (o *memoryOutbox) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.sent)
 }
 
 func (o *memoryOutbox) marked() []uint64 {
@@ -82,8 +88,8 @@ func (o *memoryOutbox) marked() []uint64 {
 
 func (o *memoryOutbox) awaitMarked(t *testing.T, count int) {
 	t.Helper()
-	for len(o.marked()) < count {
-		await(t, fmt.Sprintf("%d marked entries (%d so far)", count, len(o.marked())), o.changed)
+	for o.count() < count {
+		await(t, "progress of the outbox", o.changed)
 	}
 }
 

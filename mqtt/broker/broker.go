@@ -44,7 +44,7 @@ const (
 	handshakeTime        = 10 * time.Second
 	publishersMax        = 1024
 	sysTopicSeconds      = 24 * 3600
-	protocolVersionMin   = 4 // 3.1.1
+	protocolVersion      = 4 // 3.1.1
 	qosMax               = 2
 )
 
@@ -232,7 +232,7 @@ func capabilities() *mochi.Capabilities {
 	c.MaximumClientWritesPending = writesPendingMax
 	c.ReceiveMaximum = receiveMax
 	c.TopicAliasMaximum = 0
-	c.MinimumProtocolVersion = protocolVersionMin
+	c.MinimumProtocolVersion = protocolVersion
 	c.MaximumQos = qosMax
 	return c
 }

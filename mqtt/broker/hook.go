@@ -2,7 +2,7 @@ package broker
 
 import (
 	"crypto/subtle"
-	"errors"
+	"sync/atomic"
 	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
@@ -10,11 +10,8 @@ import (
 )
 
 const (
-	takeOverWait        = time.Second
-	takeOverPoll        = time.Millisecond
 	rateWaitMax         = 100 * time.Millisecond
 	deniedTopicBytesMax = 200
-	noWillTopic         = "$will/none" // nobody can subscribe by a wildcard to a $ topic
 )
 
 // hook is everything that the library asks us.
@@ -25,6 +22,7 @@ type hook struct {
 	rights     rights
 	publishers *publishers
 	denials    *denials
+	arrivals   atomic.Int64
 }
 
 var _ mochi.Hook = (*hook)(nil)
@@ -42,9 +40,9 @@ func (h *hook) ID() string { return "kassad" }
 // Provides lists the hooks below.
 func (h *hook) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSessionEstablish, mochi.OnDisconnect,
+	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSessionEstablish, mochi.OnDisconnect,
 		mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPublish, mochi.OnSubscribe, mochi.OnWill,
-		mochi.OnPublishDropped, mochi.OnClientExpired:
+		mochi.OnPublishDropped, mochi.OnClientExpired, mochi.OnQosPublish:
 		return true
 	}
 	return false
@@ -68,6 +66,18 @@ func (h *hook) role(cl *mochi.Client) (role, string) {
 func (h *hook) deny(cl *mochi.Client, what, topic string) {
 	topic = topic[:min(len(topic), deniedTopicBytesMax)]
 	h.denials.add(Denied{User: string(cl.Properties.Username), Client: cl.ID, What: what, Topic: topic})
+}
+
+// OnConnect refuses MQTT 5. The contract is 3.1.1, and with 5 come message
+// expiry, which would delete commands, and flow control, in which the library
+// (v2.7.9) locks itself out.
+func (h *hook) OnConnect(cl *mochi.Client, pk packets.Packet) error {
+	if pk.ProtocolVersion == protocolVersion {
+		return nil
+	}
+	h.deny(cl, "connect with another MQTT than 3.1.1", "")
+	_ = h.broker.server.SendConnack(cl, packets.ErrUnsupportedProtocolVersion, false, nil)
+	return packets.ErrUnsupportedProtocolVersion
 }
 
 // OnConnectAuthenticate checks the password, whose session it is, and the
@@ -99,62 +109,6 @@ func (h *hook) authentic(cl *mochi.Client, password []byte) bool {
 	return h.users == nil || h.users.verify(user, password)
 }
 
-// ownSession keeps a name from connecting with the client id of another, which
-// would hand it the other's unread messages. The daemon does not inherit: it
-// removes who took its id.
-func (h *hook) ownSession(cl *mochi.Client) bool {
-	server := h.broker.server
-	existing, ok := server.Clients.Get(cl.ID)
-	if !ok {
-		return true
-	}
-	was, wasUser := h.role(existing)
-	is, isUser := h.role(cl)
-	if was == is && (wasUser == isUser || is == roleAnybody) {
-		return true
-	}
-	if is != roleDaemon {
-		return false
-	}
-	existing.Stop(packets.ErrSessionTakenOver)
-	h.forget(existing)
-	return true
-}
-
-func (h *hook) forget(cl *mochi.Client) {
-	h.broker.server.UnsubscribeClient(cl)
-	cl.ClearInflights()
-	h.broker.server.Clients.Delete(cl.ID)
-}
-
-// OnSessionEstablish bounds the number of sessions: the one that was away
-// longest goes.
-func (h *hook) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) {
-	clients := h.broker.server.Clients
-	if existing, ok := clients.Get(cl.ID); ok {
-		existing.State.Inflight.Delete(0) // see packetid.go
-		return
-	}
-	if clients.Len() < sessionsMax {
-		return
-	}
-	var oldest *mochi.Client
-	for _, other := range clients.GetAll() {
-		if away := other.StopTime(); away != 0 && (oldest == nil || away < oldest.StopTime()) {
-			oldest = other
-		}
-	}
-	if oldest != nil {
-		h.forget(oldest)
-	}
-}
-
-// OnClientExpired removes the subscriptions that the library leaves behind.
-func (h *hook) OnClientExpired(cl *mochi.Client) {
-	h.broker.server.UnsubscribeClient(cl)
-	cl.ClearInflights()
-}
-
 // OnACLCheck is asked for filters, for every delivery, and for publishes. The
 // last are judged in OnPublish, where they can be dropped with an
 // acknowledgement; here a refusal would close the connection.
@@ -183,6 +137,9 @@ func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
 // OnPublish restores what OnPacketRead hid, and judges.
 func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	pk = unhide(cl, pk)
+	// The library sends unacknowledged messages again in the order of this
+	// field, which holds seconds. Nothing else uses it without expiry.
+	pk.Created = h.arrivals.Add(1)
 	who, user := h.role(cl)
 	if !h.rights.mayPublish(who, user, pk.TopicName) {
 		h.deny(cl, "publish", pk.TopicName)
@@ -199,14 +156,14 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 	return pk, nil
 }
 
-// OnPacketRead slows down a client that floods, by not reading on, and hides
-// packet identifiers.
+// OnPacketRead slows down a terminal or manager that floods, by not reading
+// on, and hides packet identifiers.
 func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	c, ok := cl.Net.Conn.(*conn)
 	if !ok {
 		return pk, nil
 	}
-	if who, _ := h.role(cl); pk.FixedHeader.Type == packets.Publish && who != roleDaemon {
+	if who, _ := h.role(cl); pk.FixedHeader.Type == packets.Publish && (who == roleTerminal || who == roleManager) {
 		if wait := c.bucket.take(time.Now()); wait > 0 {
 			pause(min(wait, rateWaitMax), nil)
 		}
@@ -217,33 +174,6 @@ func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 // OnPacketEncode writes the identifiers back.
 func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	return reveal(cl, pk)
-}
-
-// OnWill keeps back the will of a connection that its own client has replaced:
-// it would mark as offline a node that is here. Stop waits for the Stop that
-// is running, and the cause is set then.
-func (h *hook) OnWill(cl *mochi.Client, will mochi.Will) (mochi.Will, error) {
-	if takenOver(cl) {
-		will.TopicName, will.Retain = noWillTopic, false
-	}
-	return will, nil
-}
-
-// OnDisconnect waits until the library has marked a replaced client. It marks
-// late, and would delete the new client of the same id with the old one.
-func (h *hook) OnDisconnect(cl *mochi.Client, _ error, expire bool) {
-	if !expire || !takenOver(cl) {
-		return
-	}
-	deadline := time.Now().Add(takeOverWait)
-	for !cl.IsTakenOver() && time.Now().Before(deadline) {
-		pause(takeOverPoll, nil)
-	}
-}
-
-func takenOver(cl *mochi.Client) bool {
-	cl.Stop(nil)
-	return errors.Is(cl.StopCause(), packets.ErrSessionTakenOver)
 }
 
 // OnPublishDropped: a client reads too slowly and its queue is full.

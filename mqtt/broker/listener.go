@@ -116,10 +116,10 @@ func (l *listener) begin(c *conn) bool {
 }
 
 // Close ends every connection and waits for its goroutine: the library counts
-// them only once they run, and would miss the youngest.
-func (l *listener) Close(closeClients listeners.CloseFn) {
+// them only once they run, and would miss the youngest. Its own way to close
+// them is not used, it locks itself out while a client is leaving.
+func (l *listener) Close(listeners.CloseFn) {
 	l.shut()
-	closeClients(l.id)
 	l.mu.Lock()
 	for c := range l.conns {
 		_ = c.Close()

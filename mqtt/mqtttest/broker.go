@@ -37,19 +37,27 @@ func Log(t testing.TB) *slog.Logger {
 // users unless change says otherwise. It is closed with the test.
 func StartBroker(t testing.TB, change ...func(*broker.Config)) *broker.Broker {
 	t.Helper()
-	config := broker.Config{Listen: "127.0.0.1:0", Topics: Topics(t)}
+	config := broker.Config{Listen: FreeAddress(t), Topics: Topics(t)}
+	free := config.Listen
 	for _, f := range change {
 		f(&config)
 	}
-	b, err := broker.New(config, Log(t))
-	if err != nil {
-		t.Fatal(err)
+	for attempt := 1; ; attempt++ {
+		b, err := broker.New(config, Log(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = b.Start(t.Context())
+		if err == nil {
+			t.Cleanup(func() { closeAll(t, b) })
+			return b
+		}
+		if config.Listen != free || attempt == portTrys {
+			t.Fatal(err)
+		}
+		free = FreeAddress(t) // somebody else was quicker
+		config.Listen = free
 	}
-	if err := b.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeAll(t, b) })
-	return b
 }
 
 func closeAll(t testing.TB, closers ...io.Closer) {

@@ -2,17 +2,24 @@ package mqtttest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-const mosquittoStart = 10 * time.Second
+const (
+	mosquittoStart    = 10 * time.Second
+	mosquittoAttempts = 5
+
+	mosquittoLinesKept = 100
+)
 
 // MosquittoOptions shape the configuration of a Mosquitto.
 type MosquittoOptions struct {
@@ -41,11 +48,18 @@ func StartMosquitto(t testing.TB, options MosquittoOptions) *Mosquitto {
 		}
 		t.Skip("mosquitto is not installed: apt-get install mosquitto")
 	}
-	address := FreeAddress(t)
-	m := &Mosquitto{URL: "tcp://" + address, config: writeMosquittoConfig(t, address, options)}
-	m.start(t, program)
-	t.Cleanup(m.Kill)
-	return m
+	for attempt := 1; ; attempt++ {
+		address := FreeAddress(t)
+		m := &Mosquitto{URL: "tcp://" + address, config: writeMosquittoConfig(t, address, options)}
+		err := m.start(program)
+		if err == nil {
+			t.Cleanup(m.Kill)
+			return m
+		}
+		if attempt == mosquittoAttempts { // somebody else may be quicker with the port
+			t.Fatal(err)
+		}
+	}
 }
 
 func mosquittoPath() string {
@@ -99,27 +113,28 @@ func writeMosquittoConfig(t testing.TB, address string, options MosquittoOptions
 	return write("mosquitto.conf", strings.Join(lines, "\n")+"\n")
 }
 
-func (m *Mosquitto) start(t testing.TB, program string) {
-	t.Helper()
+func (m *Mosquitto) start(program string) error {
 	m.cmd = exec.Command(program, "-c", m.config)
 	stderr, err := m.cmd.StderrPipe()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := m.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	m.ended = make(chan struct{})
-	running := make(chan bool, 1)
+	running := make(chan struct{})
 	var said []string
 	go func() {
 		defer close(m.ended)
+		begun := sync.OnceFunc(func() { close(running) })
 		scanner := bufio.NewScanner(stderr)
 		for scanner.Scan() {
 			line := scanner.Text()
 			if strings.HasSuffix(line, "running") {
-				running <- true
-			} else if len(running) == 0 {
+				begun()
+			}
+			if len(said) < mosquittoLinesKept {
 				said = append(said, line)
 			}
 		}
@@ -127,11 +142,12 @@ func (m *Mosquitto) start(t testing.TB, program string) {
 	}()
 	select {
 	case <-running:
+		return nil
 	case <-m.ended:
-		t.Fatalf("mosquitto ended: %q", said)
+		return fmt.Errorf("mosquitto ended: %q", said)
 	case <-time.After(mosquittoStart):
 		m.Kill()
-		t.Fatal("mosquitto does not start")
+		return errors.New("mosquitto does not start")
 	}
 }
 
@@ -145,5 +161,7 @@ func (m *Mosquitto) Kill() {
 func (m *Mosquitto) Restart(t testing.TB) {
 	t.Helper()
 	m.Kill()
-	m.start(t, m.cmd.Path)
+	if err := m.start(m.cmd.Path); err != nil {
+		t.Fatal(err)
+	}
 }
