@@ -52,6 +52,8 @@ type Answer struct {
 	Answer json.RawMessage `json:"answer,omitempty"`
 	// Answers are the final answers that sync asks for, in order.
 	Answers []json.RawMessage `json:"answers,omitzero"`
+	// Seq is the number of the last of Answers: what a later sync may ask since.
+	Seq uint64 `json:"seq,omitempty"`
 	// Next is where to continue a sync; absent at its end.
 	Next uint64 `json:"next,omitempty"`
 	// Hello is the answer to hello.

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ type Command struct {
 	Route  string        // "": the terminal's
 	Device string        // "": the terminal's
 	Verb   fiscal.Verb
-	Hash   string // SHA-256 of verb, device, route and body, in hex
+	Hash   string // SHA-256 of verb, device or route, and body, in hex
 
 	Draft  fiscal.Draft
 	Target string // query, cancel: the id asked about
@@ -81,10 +82,7 @@ func (b *binder) wait(v *jsonValue) time.Duration {
 // and well-formed, or the command is refused. A refused command carries its id
 // if one could be read, so that the answer can name it.
 func DecodeCommand(verb string, payload []byte) (Command, *fiscal.Error) {
-	if len(payload) > linkPayloadBytesMax {
-		return Command{Verb: fiscal.Verb(verb)}, fiscal.Refuse(fiscal.CodeTooLarge, "", "at most 256 KiB")
-	}
-	root, err := parseJSON(payload)
+	root, err := parseRequest(payload)
 	if err != nil {
 		return Command{Verb: fiscal.Verb(verb), ID: root.readableID()}, err
 	}
@@ -97,9 +95,26 @@ func DecodeCommand(verb string, payload []byte) (Command, *fiscal.Error) {
 	if b.err != nil {
 		return Command{Verb: fiscal.Verb(verb), ID: root.readableID()}, b.err
 	}
-	e.Hash = canonicalHash(e.Verb, e.Device, e.Route, e.body)
+	e.Hash = canonicalHash(e.Verb, cmp.Or(e.Device, e.Route), e.body)
 	e.Draft.ID, e.Draft.Verb, e.Draft.At = e.ID, e.Verb, e.At
 	return e.Command, nil
+}
+
+// idBytesWithin bounds where the id of a request that is too large is looked
+// for: no broker with sensible limits lets a larger one through.
+const idBytesWithin = 1 << 20
+
+// parseRequest parses a payload. What is too large is refused, with its id if
+// that can be read without much work: the terminal waits for it by id.
+func parseRequest(payload []byte) (jsonValue, *fiscal.Error) {
+	if len(payload) <= linkPayloadBytesMax {
+		return parseJSON(payload)
+	}
+	var root jsonValue
+	if len(payload) <= idBytesWithin {
+		root, _ = parseJSON(payload)
+	}
+	return root, fiscal.Refuse(fiscal.CodeTooLarge, "", "at most 256 KiB")
 }
 
 // readableID is the id of a request that is otherwise broken, or "".
@@ -120,10 +135,12 @@ func (e *envelope) bindBody(b *binder) {
 		b.err = fiscal.Refuse(fiscal.CodeUnknownVerb, "", strconv.Quote(clip(string(e.Verb))))
 	case e.Verb.Document() && e.At.IsZero():
 		b.err = fiscal.Refuse(fiscal.CodeBadValue, "at", "required: when the buyer settled")
-	case e.Route != "" && !e.Verb.Receipt():
-		b.err = fiscal.Refuse(fiscal.CodeBadValue, "route", "only receipts name a route")
-	case e.Device != "" && (e.Verb.Receipt() || !names):
-		b.err = fiscal.Refuse(fiscal.CodeBadValue, "device", "this verb does not name a device")
+	case e.Route != "" && !names:
+		b.err = fiscal.Refuse(fiscal.CodeBadValue, "route", "this verb names no route")
+	case e.Device != "" && !names:
+		b.err = fiscal.Refuse(fiscal.CodeBadValue, "device", "this verb names no device")
+	case e.Route != "" && e.Device != "" && e.Route != e.Device: // a device is a route of one
+		b.err = fiscal.Refuse(fiscal.CodeBadValue, "device", "route and device name two places")
 	case !e.Verb.Journalled():
 		b.enter("body") // an id of the body is not the envelope's
 	}

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -90,6 +91,13 @@ func TestDecodeBodies(t *testing.T) {
 	if c := decode("shift-open", goodShift); c.Device != "front" || c.Draft.Cashier.Name != "x" {
 		t.Errorf("shift %+v", c)
 	}
+	for _, named := range []string{`"device":"back"`, `"route":"back"`, `"route":"back","device":"back"`} {
+		sale := decode("sale", strings.Replace(goodSale, `"v":1`, `"v":1,`+named, 1))
+		report := decode("x-report", strings.Replace(goodEmpty, `"v":1`, `"v":1,`+named, 1))
+		if cmp.Or(sale.Device, sale.Route) != "back" || cmp.Or(report.Device, report.Route) != "back" {
+			t.Errorf("%s: %+v %+v", named, sale, report)
+		}
+	}
 	if c := decode("cash-in", goodCash); c.Draft.Amount != 100000 || c.Draft.At.IsZero() {
 		t.Errorf("cash %+v", c)
 	}
@@ -132,6 +140,10 @@ func TestHash(t *testing.T) {
 		return cmd.Hash
 	}
 	own := hash("sale", goodSale)
+	onRoute := hash("sale", strings.Replace(goodSale, `"v":1`, `"v":1,"route":"front"`, 1))
+	if hash("sale", strings.Replace(goodSale, `"v":1`, `"v":1,"device":"front"`, 1)) != onRoute || onRoute == own {
+		t.Error("a place named as device or as route")
+	}
 	same := []string{
 		strings.ReplaceAll(goodSale, ",", " ,\n\t"),
 		strings.Replace(goodSale, `"v":1`, `"v":1,"exp":"2026-11-22T13:00:00Z","wait":"20s"`, 1),

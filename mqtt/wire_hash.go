@@ -12,10 +12,11 @@ import (
 
 // canonicalHash tells whether two commands with the same id are the same one.
 // It depends on neither the order of members nor white space nor escapes, and
-// leaves exp and wait out; 110 and 110.00 are different. No body is {}.
-func canonicalHash(verb fiscal.Verb, device, route string, body *jsonValue) string {
+// leaves exp and wait out; 110 and 110.00 are different. No body is {}. place
+// is the device or the route: naming one as the other is the same command.
+func canonicalHash(verb fiscal.Verb, place string, body *jsonValue) string {
 	out := make([]byte, 0, 1024)
-	for _, s := range []string{string(verb), device, route} {
+	for _, s := range []string{string(verb), place} {
 		out = append(out, s...)
 		out = append(out, 0)
 	}

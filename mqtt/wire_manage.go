@@ -36,10 +36,7 @@ func (b *binder) person(v *jsonValue) string {
 // DecodeManage reads a management request strictly. A refused request carries
 // its id if one could be read.
 func DecodeManage(payload []byte) (ManageRequest, *fiscal.Error) {
-	if len(payload) > linkPayloadBytesMax {
-		return ManageRequest{}, fiscal.Refuse(fiscal.CodeTooLarge, "", "at most 256 KiB")
-	}
-	root, err := parseJSON(payload)
+	root, err := parseRequest(payload)
 	if err != nil {
 		return ManageRequest{ID: root.readableID()}, err
 	}

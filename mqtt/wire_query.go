@@ -44,15 +44,24 @@ func EncodeQuery(id string, r fiscal.Record) []byte {
 	return encode(a)
 }
 
-// EncodeSync prints a page of final answers. next is where the following page
-// begins, 0 at the end.
+// syncBytesMax keeps a page of answers well below the largest payload.
+const syncBytesMax = linkPayloadBytesMax * 3 / 4
+
+// EncodeSync prints a page of final answers: as many as fit into one message.
+// next is where the page after all of them begins, 0 if they are the last.
 func EncodeSync(id string, finals []fiscal.Record, next uint64) []byte {
 	a := answered(id, fiscal.VerbSync, "")
-	a.Answers = make([]json.RawMessage, len(finals))
-	for i, r := range finals {
-		a.Answers[i] = EncodeAnswer(r, true)
-	}
+	a.Answers = make([]json.RawMessage, 0, len(finals))
 	a.Next = next
+	size := 0
+	for _, r := range finals {
+		answer := EncodeAnswer(r, true)
+		if size += len(answer); size > syncBytesMax && len(a.Answers) > 0 {
+			a.Next = a.Seq
+			break
+		}
+		a.Answers, a.Seq = append(a.Answers, answer), r.FinalSeq
+	}
 	return encode(a)
 }
 

@@ -24,9 +24,10 @@ type Request struct {
 	Exp *time.Time `json:"exp,omitempty"`
 	// Wait bounds how long a condition such as paper-out may hold the command up, like 20s; at most 24h.
 	Wait string `json:"wait,omitempty"`
-	// Route names a route of the node; receipts only.
+	// Route names a route of the node; receipts go by it.
 	Route string `json:"route,omitempty"`
-	// Device names a device of the node; all other verbs.
+	// Device names a device of the node, which is a route of one; the verbs of a device go by it. Given with route,
+	// both are the same name.
 	Device string `json:"device,omitempty"`
 	// Body is what the verb needs.
 	Body any `json:"body,omitempty"`
