@@ -188,7 +188,7 @@ func fill(b *testing.B, path string, from, to int) {
 
 // fillOpen stores finished sales, as many in one transaction as a small disk
 // can take.
-func fillOpen(b *testing.B, s *Spool, from, to int) {
+func fillOpen(b testing.TB, s *Spool, from, to int) {
 	const chunk = 50
 	for first := from; first < to; first += chunk {
 		update(b, s, func(tx *Tx) error {

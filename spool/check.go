@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -47,14 +46,16 @@ func (s *Spool) Check() ([]Fault, error) {
 
 func checkDB(db *bolt.DB) ([]Fault, error) {
 	c := checker{}
-	err := db.View(func(b *bolt.Tx) error {
-		for err := range b.Check() {
-			c.add("file", nil, "%v", err)
-		}
-		if len(c.faults) > 0 {
-			return nil // pages that overlap or are missing make the rest guesswork
-		}
-		return c.walk(&Tx{b: b, s: &Spool{}})
+	err := guarded(func() error {
+		return db.View(func(b *bolt.Tx) error {
+			for err := range b.Check() {
+				c.add("file", nil, "%v", err)
+			}
+			if len(c.faults) > 0 {
+				return nil // pages that overlap or are missing make the rest guesswork
+			}
+			return c.walk(&Tx{b: b, s: &Spool{}})
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
@@ -75,13 +76,7 @@ func (c *checker) add(bucket string, key []byte, format string, args ...any) {
 
 // walk checks each bucket against the others. Each index is walked from its own
 // side and found from the side of what it indexes.
-func (c *checker) walk(tx *Tx) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
-		}
-	}()
+func (c *checker) walk(tx *Tx) error {
 	c.tx = tx
 	for _, name := range buckets() {
 		if tx.bucket(name) == nil {

@@ -73,8 +73,10 @@ type Spool struct {
 	requests chan *request
 	acked    chan struct{} // Sent has something for the writer
 	closing  chan struct{}
-	stopped  chan struct{} // the writer has ended
-	close    sync.Once
+	stopped  chan struct{}         // the writer has ended
+	close    sync.Once             // of closing
+	closed   sync.Once             // of db
+	wedged   bool                  // a transaction could not be ended; read after stopped
 	fault    atomic.Pointer[error] // set once: the spool is poisoned
 
 	mu   sync.Mutex
@@ -87,7 +89,7 @@ func Open(path string, opt Options) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open spool %s: %w", path, err)
 	}
-	if err := prepare(db); err != nil {
+	if err := guarded(func() error { return prepare(db) }); err != nil {
 		return nil, fmt.Errorf("open spool %s: %w", path, errors.Join(err, db.Close()))
 	}
 	s := &Spool{
@@ -102,14 +104,25 @@ func Open(path string, opt Options) (*Spool, error) {
 // pages that are mapped but do not exist; both come out as ErrDamaged.
 func openBolt(path string, opt Options, readOnly bool) (db *bolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	var file *os.File
 	defer func() {
 		if p := recover(); p != nil {
-			db, err = nil, fmt.Errorf("%w: %v", ErrDamaged, p)
+			db, err = nil, damaged(p)
+			if file != nil {
+				_ = file.Close() // it holds the lock
+			}
 		}
 	}()
+	openFile := opt.OpenFile
+	if openFile == nil {
+		openFile = os.OpenFile
+	}
 	o := bolt.Options{
-		Timeout: opt.LockWait, FreelistType: bolt.FreelistMapType, MaxSize: opt.MaxSize, OpenFile: opt.OpenFile,
-		ReadOnly: readOnly, PreLoadFreelist: true,
+		Timeout: opt.LockWait, FreelistType: bolt.FreelistMapType, MaxSize: opt.MaxSize, ReadOnly: readOnly, PreLoadFreelist: true,
+		OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
+			file, err = openFile(name, flag, perm)
+			return file, err
+		},
 	}
 	if o.Timeout == 0 {
 		o.Timeout = lockWaitDefault
@@ -127,7 +140,7 @@ func openBolt(path string, opt Options, readOnly bool) (db *bolt.DB, err error) 
 	case err != nil:
 		return nil, err
 	}
-	if err := whole(db); err != nil {
+	if err := guarded(func() error { return whole(db) }); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
@@ -184,14 +197,16 @@ func create(db *bolt.DB) error {
 	})
 }
 
-// Close finishes the updates in hand and closes the file.
+// Close finishes the updates in hand and closes the file. Of a spool that broke
+// in the middle of a transaction it leaves the file to the end of the process:
+// bbolt would wait for that transaction for ever.
 func (s *Spool) Close() error {
 	var err error
-	s.close.Do(func() {
-		close(s.closing)
-		<-s.stopped
-		err = s.db.Close()
-	})
+	s.close.Do(func() { close(s.closing) })
+	<-s.stopped
+	if !s.wedged {
+		s.closed.Do(func() { err = s.db.Close() })
+	}
 	return err
 }
 
@@ -201,10 +216,12 @@ func (s *Spool) View(fn func(tx *Tx) error) error {
 	if err := s.poison(); err != nil {
 		return err
 	}
-	err := s.db.View(func(b *bolt.Tx) error {
-		tx := &Tx{s: s, b: b}
-		defer tx.end()
-		return fn(tx)
+	err := guarded(func() error {
+		return s.db.View(func(b *bolt.Tx) error {
+			tx := &Tx{s: s, b: b}
+			defer tx.end()
+			return fn(tx)
+		})
 	})
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return ErrClosed
@@ -217,9 +234,11 @@ func (s *Spool) Backup(w io.Writer) (n int64, err error) {
 	if err := s.poison(); err != nil {
 		return 0, err
 	}
-	err = s.db.View(func(tx *bolt.Tx) error {
-		n, err = tx.WriteTo(w)
-		return err
+	err = guarded(func() error {
+		return s.db.View(func(tx *bolt.Tx) (err error) {
+			n, err = tx.WriteTo(w)
+			return err
+		})
 	})
 	if err != nil {
 		return n, fmt.Errorf("back up spool: %w", err)

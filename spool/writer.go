@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -153,17 +154,18 @@ func (s *Spool) commit(group []*request) error {
 // round when one fails after it has changed something: bbolt can only undo a
 // whole transaction.
 func (s *Spool) attempt(group []*request) (again bool, err error) {
-	b, err := s.db.Begin(true)
+	var b *bolt.Tx
+	err = guarded(func() error { b, err = s.db.Begin(true); return err })
 	if err != nil {
 		return false, err
 	}
 	defer func() {
 		if b.DB() != nil { // not committed
-			_ = b.Rollback()
+			err = errors.Join(err, s.rollback(b))
 		}
 	}()
-	sent, err := s.dropSent(b)
-	if err != nil {
+	var sent []uint64
+	if err := guarded(func() error { sent, err = s.dropSent(b); return err }); err != nil {
 		return false, err
 	}
 	changed := len(sent) > 0
@@ -184,11 +186,18 @@ func (s *Spool) attempt(group []*request) (again bool, err error) {
 	if !changed {
 		return false, nil
 	}
-	if err := b.Commit(); err != nil {
+	if err := guarded(b.Commit); err != nil {
 		return false, fmt.Errorf("commit: %w", err)
 	}
 	s.forget(sent)
 	return false, nil
+}
+
+// rollback undoes a transaction. If that fails too, the file stays locked.
+func (s *Spool) rollback(b *bolt.Tx) error {
+	err := guarded(b.Rollback)
+	s.wedged = s.wedged || errors.Is(err, ErrDamaged)
+	return err
 }
 
 func (r *request) failed() bool { return r.err != nil || r.panicked != "" }
@@ -205,6 +214,10 @@ func (s *Spool) call(r *request, b *bolt.Tx) (wrote bool, fatal error) {
 			return
 		}
 		if p := recover(); p != nil {
+			if isDamage(p) {
+				r.err = damaged(p)
+				return
+			}
 			r.panicked = fmt.Sprintf("spool: update: %v\n\n%s", p, debug.Stack())
 			return
 		}
