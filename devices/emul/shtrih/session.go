@@ -32,16 +32,17 @@ const (
 
 // session is one connection of a host.
 type session struct {
-	p       *Printer
-	port    *port
-	conn    io.ReadWriteCloser
-	line    lineKind
-	timer   *time.Timer
-	partial []byte // of a frame
-	queued  []byte // bytes that came while a command was executed
-	out     chan packet
-	ready   chan struct{} // the answer at the port may go out
-	why     error         // why the printer closed the connection
+	p        *Printer
+	port     *port
+	conn     io.ReadWriteCloser
+	line     lineKind
+	timer    *time.Timer
+	partial  []byte    // of a frame
+	queued   []byte    // bytes that came while a command was executed
+	lineFree time.Time // when a paced line has carried what was written
+	out      chan packet
+	ready    chan struct{} // the answer at the port may go out
+	why      error         // why the printer closed the connection
 }
 
 // packet is bytes on their way to the host; cut closes the line after them.
@@ -234,20 +235,32 @@ func (s *session) drain(stop <-chan struct{}) {
 	}
 }
 
+// timerGrain is what a timer overshoots by on common systems. Waits below it
+// are carried over to the next byte, so that the line keeps its rate.
+const timerGrain = time.Millisecond
+
+// bitsPerByte of 8N1.
+const bitsPerByte = 10
+
+// paced writes b no faster than the line would carry it.
 func (s *session) paced(b []byte, stop <-chan struct{}) bool {
-	step := len(b)
-	var pause time.Duration
-	if baud := s.p.cfg.Link.Baud; baud > 0 {
-		step, pause = 1, 10*time.Second/time.Duration(baud) // 8N1 is ten bits a byte
+	baud := s.p.cfg.Link.Baud
+	if baud <= 0 {
+		_, err := s.conn.Write(b)
+		return err == nil
 	}
-	for len(b) > 0 {
-		if pause > 0 && !sleep(pause, stop) {
+	perByte := bitsPerByte * time.Second / time.Duration(baud)
+	if now := time.Now(); s.lineFree.Before(now.Add(-timerGrain)) {
+		s.lineFree = now
+	}
+	for i := range b {
+		s.lineFree = s.lineFree.Add(perByte)
+		if wait := time.Until(s.lineFree); wait >= timerGrain && !sleep(wait, stop) {
 			return false
 		}
-		if _, err := s.conn.Write(b[:min(step, len(b))]); err != nil {
+		if _, err := s.conn.Write(b[i : i+1]); err != nil {
 			return false
 		}
-		b = b[min(step, len(b)):]
 	}
 	return true
 }
