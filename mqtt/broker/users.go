@@ -47,7 +47,7 @@ type users struct {
 	log    *slog.Logger
 	busy   chan struct{}
 	cache  []byte // key of the proofs, new in every process
-	decoy  []byte // compared for unknown names, so that time does not tell them
+	decoy  []byte // some name's hash, compared for unknown names, so that time does not tell them
 	mu     sync.Mutex
 	stamp  time.Time
 	size   int64
@@ -56,11 +56,7 @@ type users struct {
 }
 
 func loadUsers(path string, log *slog.Logger) (*users, error) {
-	decoy, err := bcrypt.GenerateFromPassword([]byte(rand.Text()), bcryptCost)
-	if err != nil {
-		return nil, err
-	}
-	u := &users{path: path, log: log, busy: make(chan struct{}, bcryptAtOnce), cache: make([]byte, cacheKeyBytes), decoy: decoy}
+	u := &users{path: path, log: log, busy: make(chan struct{}, bcryptAtOnce), cache: make([]byte, cacheKeyBytes)}
 	_, _ = rand.Read(u.cache) // never fails (crypto/rand)
 	return u, u.read()
 }
@@ -112,6 +108,10 @@ func (u *users) read() error {
 		return fmt.Errorf("%s: %w", u.path, err)
 	}
 	u.hashes, u.proofs = hashes, make(map[string][sha256.Size]byte)
+	for _, hash := range hashes {
+		u.decoy = hash
+		break
+	}
 	return nil
 }
 
@@ -143,12 +143,12 @@ func (u *users) verify(name string, password []byte) bool {
 	u.refresh()
 	hash, known := u.hashes[name]
 	cached, proven := u.proofs[name]
+	if !known {
+		hash = u.decoy
+	}
 	u.mu.Unlock()
 	if proven && hmac.Equal(cached[:], proof[:]) {
 		return true
-	}
-	if !known {
-		hash = u.decoy
 	}
 	u.busy <- struct{}{}
 	err := bcrypt.CompareHashAndPassword(hash, password)
