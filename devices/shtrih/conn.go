@@ -80,6 +80,7 @@ type conn struct {
 	broken   bool         // the link failed for good; it must be opened again
 	dirty    bool         // the last exchange failed: late bytes may still come
 	ended    func() error // whether the caller of the exchange in hand has given up
+	unheard  int          // ENQs of this exchange without a reply: they may be answered late
 	used     int          // exchanges, for economy figures
 }
 
@@ -109,7 +110,7 @@ func (c *conn) exchange(ctx context.Context, message []byte) ([]byte, error) {
 		return fail(fateUnreachable, err)
 	}
 	defer c.watch(ctx)()
-	c.spent = 0
+	c.spent, c.unheard = 0, 0
 	c.used++
 	if err := c.synchronise(ctx); err != nil {
 		return fail(fateUnreachable, err)
@@ -120,7 +121,7 @@ func (c *conn) exchange(ctx context.Context, message []byte) ([]byte, error) {
 	if err != nil {
 		return fail(f, err)
 	}
-	c.last, c.fresh, c.dirty = answer, false, false
+	c.last, c.fresh, c.dirty = answer, false, c.unheard > 0
 	return answer, nil
 }
 
@@ -234,7 +235,7 @@ func (c *conn) converse(ctx context.Context, frame, message []byte, deadline tim
 	if accepted {
 		answer, err = c.readAnswer(ctx, deadline)
 	} else {
-		answer, err = c.recoverAnswer(ctx, deadline)
+		answer, err = c.recoverAnswer(ctx, deadline, enqTimeout)
 	}
 	if err != nil {
 		return nil, fateUnknown, err
@@ -291,9 +292,10 @@ func (c *conn) sendFrame(frame []byte, deadline time.Time) (accepted bool, f fat
 }
 
 // readAnswer waits for the answer frame and confirms it. Damage on the way is
-// repaired by asking for it again.
+// repaired by asking for it again; a long silence too, because the device
+// offers its answer only once by itself, and a cable may have been out then.
 func (c *conn) readAnswer(ctx context.Context, deadline time.Time) ([]byte, error) {
-	answer, err := c.readFrame(deadline)
+	answer, err := c.readFrame(earlier(deadline, silenceMax))
 	switch {
 	case err == nil:
 		return c.confirm(answer)
@@ -302,18 +304,20 @@ func (c *conn) readAnswer(ctx context.Context, deadline time.Time) ([]byte, erro
 		if _, err := c.write([]byte{nak}, earlier(deadline, enqTimeout)); err != nil {
 			return nil, err
 		}
-		return c.recoverAnswer(ctx, deadline)
+		return c.recoverAnswer(ctx, deadline, enqTimeout)
 	case isTimeout(err) && ctx.Err() == nil:
-		return nil, errNoAnswer
+		return c.recoverAnswer(ctx, deadline, silenceMax)
 	default:
 		return nil, err
 	}
 }
 
-// recoverAnswer asks for an answer by ENQ until the deadline. ENQ→NAK means
-// that the device has none: it never took the command, or has restarted. The
-// link cannot tell which, so the caller gets fateUnknown.
-func (c *conn) recoverAnswer(ctx context.Context, deadline time.Time) ([]byte, error) {
+// recoverAnswer asks for an answer by ENQ until the deadline, once in a pace: a
+// device that queues what it hears while it executes is not flooded. ENQ→ACK
+// means that the answer follows, or is still being prepared. ENQ→NAK means that
+// the device has none: it never took the command, or has restarted. The link
+// cannot tell which, so the caller gets fateUnknown.
+func (c *conn) recoverAnswer(ctx context.Context, deadline time.Time, pace time.Duration) ([]byte, error) {
 	damaged := 0
 	for time.Now().Before(deadline) {
 		if err := ctx.Err(); err != nil {
@@ -322,9 +326,10 @@ func (c *conn) recoverAnswer(ctx context.Context, deadline time.Time) ([]byte, e
 		if _, err := c.write([]byte{enq}, earlier(deadline, enqTimeout)); err != nil {
 			return nil, err
 		}
-		b, err := c.control(earlier(deadline, enqTimeout))
+		b, err := c.control(earlier(deadline, pace))
 		if isTimeout(err) {
-			continue // executing, or the ENQ was swallowed
+			c.unheard++ // executing and deaf, or the ENQ was swallowed
+			continue
 		}
 		if err != nil {
 			return nil, err
@@ -341,7 +346,7 @@ func (c *conn) recoverAnswer(ctx context.Context, deadline time.Time) ([]byte, e
 			}
 			continue
 		}
-		answer, err := c.readFrame(deadline)
+		answer, err := c.readFrame(earlier(deadline, silenceMax))
 		switch {
 		case err == nil:
 			return c.confirm(answer)

@@ -157,12 +157,34 @@ func TestExchange(t *testing.T) {
 			script: []step{expect("05"), send("15"), expect(frame88), send("06"), send(bad88), expect("15 05"), send("15")},
 		},
 		{
-			name: "slow command", message: message88, answer: "88 00 1E", atMost: 30 * time.Second,
-			script: []step{expect("05"), send("15"), expect(frame88), send("06"), after(20 * time.Second), send(answer88), expect("06")},
+			name: "slow command of a device that hears nothing meanwhile", message: message88, answer: "88 00 1E", atMost: 21 * time.Second,
+			script: []step{
+				expect("05"), send("15"), expect(frame88), send("06"), after(20 * time.Second), send(answer88),
+				expect("05 05 05 05 05 05"), expect("06"),
+			},
+		},
+		{
+			name: "slow command of a device that answers ENQ", message: message88, answer: "88 00 1E", atMost: 8 * time.Second,
+			script: []step{
+				expect("05"), send("15"), expect(frame88), send("06"), expect("05"), send("06"), expect("05"), send("06"),
+				after(time.Second), send(answer88), expect("06"),
+			},
 		},
 		{
 			name: "accepted and then silence", message: message88, fate: fateUnknown, atMost: 31 * time.Second,
-			script: []step{expect("05"), send("15"), expect(frame88), send("06")},
+			script: []step{expect("05"), send("15"), expect(frame88), send("06"), expect("05 05 05 05 05 05 05 05 05")},
+		},
+		{
+			name: "answer lost while the cable was out", message: message88, answer: "88 00 1E", atMost: 4 * time.Second,
+			script: []step{expect("05"), send("15"), expect(frame88), send("06"), expect("05"), send("06"), send(answer88), expect("06")},
+		},
+		{
+			name: "restart after the command was accepted", message: message88, fate: fateUnknown, atMost: 4 * time.Second,
+			script: []step{expect("05"), send("15"), expect(frame88), send("06"), expect("05"), send("15")},
+		},
+		{
+			name: "answer and ENQ cross", message: message88, answer: "88 00 1E", atMost: 4 * time.Second,
+			script: []step{expect("05"), send("15"), expect(frame88), send("06"), expect("05"), send(answer88), expect("06")},
 		},
 		{
 			name: "no reply to ENQ", message: message88, fate: fateUnreachable, atMost: 10 * time.Second,
@@ -197,7 +219,7 @@ func TestExchange(t *testing.T) {
 		},
 		{
 			name: "executing something for long", message: message88, fate: fateUnreachable, atMost: 11 * time.Second,
-			script: []step{expect("05"), send("06")},
+			script: []step{expect("05"), send("06"), expect("05 05 05")},
 		},
 		{
 			name: "late reply to the first ENQ", message: message88, answer: "88 00 1E",
@@ -248,12 +270,13 @@ func TestExchange(t *testing.T) {
 func runExchange(t *testing.T, c exchangeCase) {
 	host, peer := net.Pipe()
 	played := play(peer, c.script)
-	conn := newConn(host, slog.New(slog.DiscardHandler))
+	conn := newConn(newBuffered(host), slog.New(slog.DiscardHandler))
 	start := time.Now()
 	answer, err := conn.exchange(context.Background(), mustHex(c.message))
 	if c.atMost > 0 && time.Since(start) > c.atMost {
 		t.Errorf("took %s", time.Since(start))
 	}
+	synctest.Wait() // what was sent has arrived
 	conn.link.Close()
 	if err := <-played; err != nil {
 		t.Errorf("peer: %v", err)
@@ -329,7 +352,7 @@ func TestLateAnswerIsPending(t *testing.T) {
 				}
 			}
 		}()
-		c := newConn(host, slog.New(slog.DiscardHandler))
+		c := newConn(newBuffered(host), slog.New(slog.DiscardHandler))
 		var lost *linkError
 		if _, err := c.exchange(context.Background(), mustHex(message88)); !errors.As(err, &lost) || lost.Fate != fateUnknown {
 			t.Fatalf("first: %v", err)
@@ -343,8 +366,45 @@ func TestLateAnswerIsPending(t *testing.T) {
 		if len(p) != 1 || p[0].Message[0] != 0x88 {
 			t.Errorf("pending %+v", p)
 		}
-		host.Close()
+		c.link.Close()
 	})
+}
+
+// A device that queues ENQ while it executes offers its answer again for every
+// second one. What comes twice is dropped, and no later command sees it.
+func TestQueuedENQ(t *testing.T) {
+	t.Parallel()
+	for _, queued := range []int{1, 2, 3, 4} {
+		t.Run(fmt.Sprint(queued), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { queuedENQ(t, queued) })
+		})
+	}
+}
+
+func queuedENQ(t *testing.T, queued int) {
+	host, peer := net.Pipe()
+	d := &protocolDevice{}
+	served := make(chan struct{})
+	go func() {
+		d.serve(newBuffered(peer), func(m []byte) []byte {
+			time.Sleep(time.Duration(queued)*silenceMax + time.Second)
+			return []byte{m[0], 0, 30}
+		})
+		close(served)
+	}()
+	c := newConn(newBuffered(host), slog.New(slog.DiscardHandler))
+	for _, m := range []string{message88, "89 1E 00 00 00", message88} {
+		answer, err := c.exchange(context.Background(), mustHex(m))
+		if err != nil || !bytes.Equal(answer, []byte{mustHex(m)[0], 0, 30}) {
+			t.Errorf("%s: % X, %v", m, answer, err)
+		}
+	}
+	if p := c.takePending(); len(p) != 0 || d.executed != 3 {
+		t.Errorf("%d executed, pending %+v", d.executed, p)
+	}
+	c.link.Close()
+	<-served
 }
 
 // Noise never ends an exchange by itself: bytes and time are bounded.

@@ -8,6 +8,7 @@ import "time"
 const (
 	confirmTimeout  = time.Second            // ACK or NAK after a frame
 	enqTimeout      = 500 * time.Millisecond // reply to ENQ
+	silenceMax      = 3 * time.Second        // of an accepted command, before the device is asked by ENQ
 	byteTimeout     = 500 * time.Millisecond // next byte inside a frame
 	quietTimeout    = 120 * time.Millisecond // silence that ends garbage
 	pendingTimeout  = 10 * time.Second       // an answer that ENQ→ACK has announced
