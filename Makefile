@@ -59,7 +59,7 @@ fuzz: ## every parser in turn: make fuzz T=1m
 
 .PHONY: bench
 bench: ## the table of figures (docs/operations.md says how to read it)
-	go test -run '^TestFigures$$' -count=1 -v ./daemon/sim -figures
+	go test -run '^$$' -bench '^BenchmarkFigures$$' -benchtime 1x -timeout 30m ./daemon/sim
 
 .PHONY: generate
 generate: ## JSON Schemas from the wire types
