@@ -105,7 +105,7 @@ func reachable(e *env, name, url string) daemon.Check {
 }
 
 func printChecks(e *env, checks []daemon.Check) error {
-	t := newTable(e.stdout, "", "CHECK", "DETAIL")
+	t := newTable(e.stdout, "RESULT", "CHECK", "DETAIL")
 	for _, k := range checks {
 		mark := "OK"
 		if !k.OK {

@@ -33,7 +33,7 @@ func (resolveCommand) Help() string {
 
 Examples:
   kassad resolve 2026-11-22-0001 retry --by ivanov
-  kassad resolve 2026-11-22-0001 done-elsewhere --fd 1042 --by ivanov --note "found on the tape"
+  kassad resolve 2026-11-22-0001 done-elsewhere --fd 1042 --by ivanov --note 'found on the tape'
   kassad resolve 2026-11-22-0001 give-up --by ivanov --json
   kassad resolve node keep --by ivanov`
 }
