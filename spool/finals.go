@@ -81,10 +81,11 @@ func (tx *Tx) FinalsSince(terminal string, after uint64, limit int) ([]fiscal.Re
 // FinalsSinceTime is FinalsSince from the first record that became final at
 // since or later.
 func (tx *Tx) FinalsSinceTime(terminal string, since time.Time, limit int) ([]fiscal.Record, error) {
-	k, v := tx.lastOf(bucketFinals, terminal)
+	k, _ := tx.lastOf(bucketFinals, terminal)
 	if k == nil {
 		return nil, nil
 	}
+	var v []byte
 	prefix, first, stale := named(terminal), uint64(0), 0
 	c := tx.bucket(bucketFinals).Cursor()
 	for k, v = c.Seek(k); bytes.HasPrefix(k, prefix) && stale < staleRun; k, v = c.Prev() {

@@ -45,6 +45,8 @@ type Faulty struct {
 	in, out faultQueue
 	cut     bool
 	pending []byte // doubled bytes that did not fit the reader's buffer
+	closed  chan struct{}
+	once    sync.Once
 }
 
 var _ Link = (*Faulty)(nil)
@@ -56,7 +58,7 @@ type faultQueue struct {
 
 // NewFaulty wraps l with a script.
 func NewFaulty(l Link, faults ...Fault) *Faulty {
-	f := &Faulty{Link: l}
+	f := &Faulty{Link: l, closed: make(chan struct{})}
 	for _, x := range faults {
 		if x.Direction == In {
 			f.in.faults = append(f.in.faults, x)
@@ -137,6 +139,25 @@ func (q *faultQueue) apply(b []byte) mangled {
 	return m
 }
 
+// wait is a pause on the line, which Close ends.
+func (f *Faulty) wait(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-f.closed:
+	}
+}
+
+// Close closes the link under it.
+func (f *Faulty) Close() error {
+	f.once.Do(func() { close(f.closed) })
+	return f.Link.Close()
+}
+
 func (f *Faulty) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	if f.cut {
@@ -148,9 +169,7 @@ func (f *Faulty) Write(p []byte) (int, error) {
 	passed := int(f.out.seen - before)
 	f.cut = f.cut || m.cut
 	f.mu.Unlock()
-	if m.waits > 0 {
-		time.Sleep(m.waits)
-	}
+	f.wait(m.waits)
 	if len(m.data) > 0 {
 		if n, err := f.Link.Write(m.data); err != nil {
 			return min(n, passed), err
@@ -186,9 +205,7 @@ func (f *Faulty) Read(p []byte) (int, error) {
 		f.cut = f.cut || m.cut
 		f.pending = append(f.pending, m.data...)
 		f.mu.Unlock()
-		if m.waits > 0 {
-			time.Sleep(m.waits)
-		}
+		f.wait(m.waits)
 		if m.cut {
 			f.Link.Close()
 		}

@@ -281,7 +281,8 @@ func TestSignsRepeat(t *testing.T) {
 		d, _ := storage(func(c *Config) { c.Seed = seed }).LastDocument()
 		return d.Sign
 	}
-	if sign(1) != sign(1) || sign(1) == sign(2) {
+	first, again, other := sign(1), sign(1), sign(2)
+	if first != again || first == other {
 		t.Error("signs do not follow the seed")
 	}
 }

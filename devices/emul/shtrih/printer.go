@@ -24,7 +24,6 @@ type Printer struct {
 	last        code       // last error, for 6Bh
 
 	lastDocument []string // what 8Ch repeats
-	lastPrint    byte     // result of the last print, for 10h with bit 34
 
 	onCommand []func([]byte)
 	onPrint   []func(Printed)
