@@ -34,8 +34,10 @@
 //
 // # Figures
 //
-// The freelist is written with each commit (no NoFreelistSync): without it the
-// next start reads every page of the file, which is the one thing a till with a
-// long journal must not wait for. The journal only grows, so the list is short.
-// NoSync is never set.
+// The freelist is written with each commit (no NoFreelistSync). Without it a
+// commit is no faster, and opening 100 000 documents takes 54 ms instead of
+// 0.4 ms with a warm cache, because every page of the file is read; on a till's
+// cold disk that is the difference. The journal only grows, so the list is
+// short. NoSync is never set. bbolt flushes twice a commit, which grouping
+// makes up for: of 64 writers each waits for about a seventh of a raw fsync.
 package spool

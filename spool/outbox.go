@@ -78,6 +78,52 @@ func (tx *Tx) OutboxCount() (int, error) {
 	return n, nil
 }
 
+// TrimOutbox gives up the oldest messages of a link that droppable allows, until
+// at most keep are left or none may go. It tells how many went.
+func (s *Spool) TrimOutbox(link string, keep int, droppable func(Message) bool) (dropped int, err error) {
+	excess := 0
+	if err := s.View(func(tx *Tx) error { excess = tx.outboxLen(link) - keep; return nil }); err != nil || excess <= 0 {
+		return 0, err
+	}
+	err = s.Update(func(tx *Tx) error {
+		dropped = 0
+		for after := uint64(0); dropped < excess; {
+			page, err := tx.Outbox(link, after, trimPage)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			for _, m := range page {
+				if after = m.ID; dropped == excess || !droppable(m) {
+					continue
+				}
+				if err := tx.delete(bucketOutbox, outboxKey(m.ID)); err != nil {
+					return err
+				}
+				dropped++
+			}
+		}
+		return nil
+	})
+	return dropped, err
+}
+
+// trimPage bounds what TrimOutbox holds in memory.
+const trimPage = 256
+
+// outboxLen counts the messages of one link on disk.
+func (tx *Tx) outboxLen(link string) (n int) {
+	no, ok := tx.knownLink(link)
+	if !ok {
+		return 0
+	}
+	prefix := binary.BigEndian.AppendUint16(nil, no)
+	c := tx.bucket(bucketOutbox).Cursor()
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		n++
+	}
+	return n
+}
+
 // OutboxLinks lists the links that have ever had a message, for one that the
 // configuration no longer knows.
 func (tx *Tx) OutboxLinks() []string {
