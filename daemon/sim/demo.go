@@ -172,7 +172,7 @@ func (d *demo) sales() error {
 }
 
 func (d *demo) cable() error {
-	d.scene("Кабель выдернули посреди закрытия чека: чек в ФН есть, ответа нет")
+	d.scene("Кабель выдернули посреди закрытия чека: принтер хранит ответ, демон за ним возвращается")
 	d.front.Inject(printer.Fault{When: printer.Command(closeReceipt, closeReceiptV3), Do: printer.Call{When: printer.After, Do: func(p *printer.Printer) {
 		p.PullCable()
 		d.say("   ✂ кабель выдернут")
@@ -185,6 +185,11 @@ func (d *demo) cable() error {
 }
 
 func (d *demo) power() error {
+	d.scene("Свет погас сразу после записи в ФН: чек есть, ответа уже не будет")
+	d.front.Inject(printer.Fault{When: printer.Command(closeReceipt, closeReceiptV3), Do: printer.ExecuteThenPowerCycle{Off: 2 * time.Second}})
+	if err := d.call(d.tills[0], fiscal.VerbSale, "кофе, карта", receipt(obj{"card": "#"}, item("Кофе", "250.00", "1", "vat22", nil))); err != nil {
+		return err
+	}
 	d.scene("Свет погас до записи в ФН: чека нет, он пробивается один раз, когда свет вернулся")
 	d.front.Inject(printer.Fault{When: printer.Command(closeReceipt, closeReceiptV3), Do: printer.PowerCycleBefore{Off: 2 * time.Second}})
 	return d.call(d.tills[1], fiscal.VerbSale, "хлеб, наличные", receipt(obj{"cash": "100.00"}, item("Хлеб", "65.50", "1", "vat10", nil)))
