@@ -50,9 +50,21 @@ func (d *Daemon) serveControl(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{op}", d.control)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: controlTimeout}
-	stop := context.AfterFunc(ctx, func() { srv.Close() })
-	defer stop()
-	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+	// Who asked for a restart is answered before it happens.
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
+		defer cancel()
+		if srv.Shutdown(grace) != nil {
+			srv.Close()
+		}
+	})
+	err = srv.Serve(l)
+	if !stop() {
+		<-closed
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil
@@ -101,8 +113,12 @@ func Control(ctx context.Context, cfg Config, op, by string, body any) (json.Raw
 		return nil, err
 	}
 	resp, err := client.Do(req)
-	if err != nil {
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dial) && dial.Op == "dial":
 		return nil, fmt.Errorf("%w (%w)", ErrNotRunning, err)
+	case err != nil:
+		return nil, fmt.Errorf("control: %w", err)
 	}
 	defer resp.Body.Close()
 	var reply controlReply
