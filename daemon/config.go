@@ -381,6 +381,23 @@ func (c Config) Public() Config {
 	return c
 }
 
+// tree is Public with the keys of the file, for who reads it as JSON.
+func (c Config) tree() (map[string]any, error) {
+	text, err := toml.Marshal(c.Public())
+	if err != nil {
+		return nil, err
+	}
+	var tree map[string]any
+	if err := toml.Unmarshal(text, &tree); err != nil {
+		return nil, err
+	}
+	devices, _ := tree["device"].([]any)
+	for _, d := range devices {
+		delete(d.(map[string]any), "password") // masked: 0 would look like a value
+	}
+	return tree, nil
+}
+
 // Fingerprint tells two configurations apart without showing them.
 func (c Config) Fingerprint() string {
 	text, err := toml.Marshal(c)

@@ -87,6 +87,8 @@ func (d *Daemon) control(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(reply)
+	http.NewResponseController(w).Flush()
+	d.afterAnswer(r.PathValue("op"), refusal)
 }
 
 type controlRequest struct {

@@ -38,6 +38,9 @@ type Options struct {
 	Open    func(DeviceConfig) (fiscal.Backend, error)
 	Log     *slog.Logger
 	Version string
+	// Policy are the delays of recovery; nil is fiscal.DefaultPolicy with the
+	// configured unknown_after.
+	Policy *fiscal.Policy
 	// Ready, if not nil, is called once when the first link takes commands,
 	// with the address of the embedded broker.
 	Ready func(broker string)
@@ -64,6 +67,8 @@ type Daemon struct {
 	views   sync.Map // device name → deviceView
 
 	counts                 counts
+	lasts                  lasts
+	away                   awayLinks
 	stopping               chan struct{} // closed: begin nothing new
 	restart                chan struct{}
 	fatal                  chan error
@@ -100,7 +105,7 @@ func (d *Daemon) build() (err error) {
 	}
 	d.alerts = newAlertBook(d.alertChanged)
 	d.rivals = newRivals(d.id.Instance, d.alerts)
-	d.journal = &journal{spool: d.spool, topics: d.topics, kick: d.kick, told: d.told}
+	d.journal = &journal{spool: d.spool, topics: d.topics, kick: d.kick, moved: d.spoolChanged, told: d.told}
 	if err := d.buildLinks(); err != nil {
 		return err
 	}
@@ -120,10 +125,13 @@ func (d *Daemon) build() (err error) {
 func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
 	policy := fiscal.DefaultPolicy()
 	policy.Unknown = time.Duration(d.cfg.UnknownAfter)
+	if d.opt.Policy != nil {
+		policy = *d.opt.Policy
+	}
 	return &worker{
 		cfg: dc, backend: backend, can: capabilities(backend), journal: d.journal, alerts: d.alerts, log: d.log, policy: policy,
 		late: time.Duration(d.cfg.LateAfter), paused: d.rivals.paused, stopping: d.stopping,
-		arrivals: make(chan fiscal.Record, 2*spool.QueueMax), requests: make(chan func(context.Context)),
+		arrivals: newMailbox(), requests: make(chan func(context.Context)),
 		onStatus: func(v deviceView) { d.deviceChanged(dc.Name, v) },
 		progress: d.counts.beat, fail: d.fail,
 	}
@@ -229,7 +237,7 @@ func (d *Daemon) requestRestart() { d.restartOnce.Do(func() { close(d.restart) }
 // handOver gives a record to the worker of its device.
 func (d *Daemon) handOver(r fiscal.Record) {
 	if w := d.workers[r.Device]; w != nil {
-		w.arrivals <- r // never full: the queue is bounded at acceptance
+		w.arrivals.put(r)
 	}
 }
 

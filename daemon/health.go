@@ -124,10 +124,8 @@ func (d *Daemon) doctor(ctx context.Context) []Check {
 	}
 	for _, dc := range d.cfg.Devices {
 		w := d.workers[dc.Name]
-		var found []Check
-		err := w.do(ctx, func(ctx context.Context) error {
-			found = checkDevice(ctx, dc.Name, dc.Address, w.backend)
-			return nil
+		found, err := ask(ctx, w, func(ctx context.Context) ([]Check, error) {
+			return checkDevice(ctx, dc.Name, dc.Address, w.backend), nil
 		})
 		if err != nil {
 			found = []Check{{Name: "device " + dc.Name, Detail: "at work on a document", Hint: "ask again in a moment"}}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -22,37 +21,43 @@ const (
 	futureAtMax   = 24 * time.Hour       // a terminal's clock may be wrong, but not by more
 	queriesPerSec = 10
 	queriesBurst  = 30
+	quotasMax     = 1024
 )
 
 // desk takes the commands of one link: in order for a terminal, side by side
 // for several.
 type desk struct {
-	d      *Daemon
-	s      *station
-	shards []chan func()
-	group  sync.WaitGroup
+	d        *Daemon
+	s        *station
+	ctx      context.Context // ends with the service of the link
+	shards   []chan func()
+	managing chan struct{}
+	group    sync.WaitGroup
 
-	mu     sync.Mutex
-	quotas map[string]*quota
+	mu      sync.Mutex
+	quotas  map[string]*quota
+	cleared map[string]int // topics whose clearing we have published and not heard yet
 }
 
 func newDesk(ctx context.Context, d *Daemon, s *station) *desk {
-	k := &desk{d: d, s: s, quotas: map[string]*quota{}}
+	k := &desk{d: d, s: s, ctx: ctx, quotas: map[string]*quota{}, cleared: map[string]int{}, managing: make(chan struct{}, manageMax)}
 	for range deskShards {
 		shard := make(chan func(), deskQueue)
 		k.shards = append(k.shards, shard)
-		k.group.Go(func() {
-			for {
-				select {
-				case f := <-shard:
-					f()
-				case <-ctx.Done():
-					return
-				}
-			}
-		})
+		k.group.Go(func() { k.work(shard) })
 	}
 	return k
+}
+
+func (k *desk) work(shard <-chan func()) {
+	for {
+		select {
+		case f := <-shard:
+			f()
+		case <-k.ctx.Done():
+			return
+		}
+	}
 }
 
 func (k *desk) wait() { k.group.Wait() }
@@ -61,7 +66,10 @@ func (k *desk) wait() { k.group.Wait() }
 func (k *desk) put(name string, f func()) {
 	h := fnv.New32a()
 	h.Write([]byte(name))
-	k.shards[h.Sum32()%deskShards] <- f
+	select {
+	case k.shards[h.Sum32()%deskShards] <- f:
+	case <-k.ctx.Done(): // not acknowledged: the broker brings it again
+	}
 }
 
 // command takes one command. It is acknowledged to the broker only when it is
@@ -79,40 +87,80 @@ func (k *desk) command(topic mqtt.Topic, in mqtt.Incoming) {
 
 // take decides about one command. The error is the store's.
 func (k *desk) take(terminal, verb string, in mqtt.Incoming, arrived time.Time) error {
-	if in.Retained {
-		k.clearRetained(in.Topic)
-		k.refuse(terminal, verb, "", fiscal.Refuse(fiscal.CodeRetained, "", "commands are never retained"))
+	if k.ownClearing(in) {
 		return nil
 	}
 	c, refusal := mqtt.DecodeCommand(verb, in.Payload)
-	if right := k.d.mayUse(terminal, verb); right != nil {
+	if right := k.mayUse(terminal, verb); right != nil {
 		refusal = right
+	}
+	if in.Retained {
+		return k.retained(terminal, verb, in.Topic, c, refusal)
 	}
 	if refusal != nil {
 		k.refuse(terminal, verb, c.ID, refusal)
 		return nil
 	}
-	switch c.Verb.Class() {
-	case fiscal.ClassQuery:
-		k.query(terminal, c)
-		return nil
-	case fiscal.ClassControl:
-		return k.cancel(terminal, c, arrived)
-	default:
+	if c.Verb.Journalled() {
 		return k.accept(terminal, c, arrived)
 	}
+	switch {
+	case !c.Exp.IsZero() && arrived.After(c.Exp):
+		k.refuse(terminal, verb, c.ID, fiscal.Refuse(fiscal.CodeExpired, "exp", c.Exp.Format(time.RFC3339)))
+	case !k.allow(terminal, arrived):
+		k.refuse(terminal, verb, c.ID, fiscal.Refuse(fiscal.CodeBusy, "", "too many questions a second"))
+	case c.Verb.Class() == fiscal.ClassControl:
+		return k.cancel(terminal, c, arrived)
+	default:
+		k.query(terminal, c)
+	}
+	return nil
 }
 
-// clearRetained removes a retained command from the broker, where it would
-// come again with each subscription.
-func (k *desk) clearRetained(topic string) {
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), tellTimeout)
-		defer cancel()
-		if err := k.s.link.Publish(ctx, topic, nil, true); err != nil {
-			k.d.log.Warn("retained command not cleared", "topic", topic, "err", err)
+// retained refuses a command that the broker had kept, and removes it there:
+// it would come again with each subscription. One that was taken when it was
+// sent keeps its answer: a refusal would contradict it.
+func (k *desk) retained(terminal, verb, topic string, c mqtt.Command, refusal *fiscal.Error) error {
+	k.clearRetained(topic)
+	if refusal == nil && c.Verb.Journalled() {
+		known, found, err := k.d.journal.byID(c.ID)
+		if err != nil {
+			return err
 		}
-	}()
+		if found && known.Hash == c.Hash {
+			k.d.tell(k.s, k.d.resultTopic(terminal, verb), mqtt.EncodeAnswer(known, true))
+			return nil
+		}
+	}
+	k.refuse(terminal, verb, c.ID, fiscal.Refuse(fiscal.CodeRetained, "", "commands are never retained"))
+	return nil
+}
+
+// clearRetained removes a retained message from the broker.
+func (k *desk) clearRetained(topic string) {
+	k.mu.Lock()
+	k.cleared[topic]++
+	k.mu.Unlock()
+	k.d.send(k.s, topic, nil, true)
+}
+
+// ownClearing tells the empty message by which we cleared a topic, which our
+// own subscription brings back, from an empty message of somebody else.
+func (k *desk) ownClearing(in mqtt.Incoming) bool {
+	if len(in.Payload) > 0 {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch n := k.cleared[in.Topic]; n {
+	case 0:
+		return false
+	case 1:
+		delete(k.cleared, in.Topic)
+	default:
+		k.cleared[in.Topic]--
+	}
+	return true
 }
 
 func (k *desk) refuse(terminal, verb, id string, refusal *fiscal.Error) {
@@ -120,49 +168,53 @@ func (k *desk) refuse(terminal, verb, id string, refusal *fiscal.Error) {
 	k.d.tell(k.s, k.d.resultTopic(terminal, verb), mqtt.EncodeRefusal(id, fiscal.Verb(verb), refusal))
 }
 
-// accept stores a command that the journal keeps.
+// accept stores a command that the journal keeps. Only acceptance binds an id;
+// what is known is answered whatever the time and the configuration say now.
 func (k *desk) accept(terminal string, c mqtt.Command, arrived time.Time) error {
-	known, found, err := k.d.journal.byID(c.ID)
-	if err != nil {
+	if known, found, err := k.d.journal.byID(c.ID); err != nil {
 		return err
-	}
-	if !found { // only acceptance binds an id; what is known is answered whatever the time
-		if refusal := timely(c, arrived); refusal != nil {
-			k.refuse(terminal, string(c.Verb), c.ID, refusal)
-			return nil
-		}
-	} else if known.Hash != c.Hash {
-		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeIDConflict, "id", "the id belongs to another command"))
-		return nil
+	} else if found {
+		return k.repeated(terminal, c, known)
 	}
 	r, refusal := k.record(terminal, c, arrived)
-	if refusal != nil && !found {
+	if late := timely(c, arrived); late != nil {
+		refusal = late
+	}
+	if refusal != nil {
 		k.refuse(terminal, string(c.Verb), c.ID, refusal)
 		return nil
 	}
-	if found {
-		r.Device, r.Hash = known.Device, known.Hash
-	}
 	stored, how, err := k.d.journal.accept(r)
-	if err != nil {
-		if errors.Is(err, spool.ErrInvalid) {
-			k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeBadValue, "", err.Error()))
-			return nil
-		}
+	switch {
+	case errors.Is(err, spool.ErrInvalid):
+		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeBadValue, "", err.Error()))
+	case err != nil:
 		return err
-	}
-	switch how {
-	case spool.New:
+	case how == spool.New:
 		stored.Timing.Durable = time.Since(arrived)
 		k.d.counts.accepted.Add(1)
 		k.d.handOver(stored)
-		k.d.spoolChanged()
-	case spool.Duplicate:
-		k.d.tell(k.s, k.d.resultTopic(terminal, string(c.Verb)), mqtt.EncodeAnswer(stored, true))
-	case spool.Conflict:
-		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeIDConflict, "id", "the id belongs to another command"))
-	case spool.Busy:
+	case how == spool.Busy:
 		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeBusy, "", "the device's queue is full"))
+	case how == spool.Duplicate, how == spool.Conflict: // it came by another link meanwhile
+		return k.repeated(terminal, c, stored)
+	}
+	return nil
+}
+
+// repeated answers an id that is known: the same to the same command, on every
+// link that it comes by.
+func (k *desk) repeated(terminal string, c mqtt.Command, known fiscal.Record) error {
+	if known.Hash != c.Hash {
+		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeIDConflict, "id", "the id belongs to another command"))
+		return nil
+	}
+	known, found, err := k.d.journal.heard(c.ID, k.s.name)
+	if err != nil {
+		return err
+	}
+	if found { // it is: ids are kept for longer than a message travels
+		k.d.tell(k.s, k.d.resultTopic(terminal, string(c.Verb)), mqtt.EncodeAnswer(known, true))
 	}
 	return nil
 }
@@ -210,13 +262,19 @@ func (k *desk) record(terminal string, c mqtt.Command, arrived time.Time) (fisca
 }
 
 // deviceFor chooses the register: what the command says, else the terminal's,
-// else the only one (design 6).
+// else the only one. Receipts go by the terminal's route, all else by its
+// device (design 6).
 func (d *Daemon) deviceFor(terminal string, c mqtt.Command) (string, *fiscal.Error) {
-	t := d.cfg.Terminals[terminal]
-	for _, choice := range []struct {
+	type choice struct {
 		name string
 		code fiscal.Code
-	}{{c.Device, fiscal.CodeUnknownDevice}, {c.Route, fiscal.CodeUnknownRoute}, {t.Device, fiscal.CodeUnknownDevice}, {t.Route, fiscal.CodeUnknownRoute}} {
+	}
+	t := d.cfg.Terminals[terminal]
+	own := []choice{{t.Device, fiscal.CodeUnknownDevice}, {t.Route, fiscal.CodeUnknownRoute}}
+	if c.Verb.Receipt() {
+		slices.Reverse(own)
+	}
+	for _, choice := range append([]choice{{c.Device, fiscal.CodeUnknownDevice}, {c.Route, fiscal.CodeUnknownRoute}}, own...) {
 		if choice.name == "" || choice.code == fiscal.CodeUnknownRoute && choice.name == DefaultRoute {
 			continue
 		}
@@ -232,36 +290,25 @@ func (d *Daemon) deviceFor(terminal string, c mqtt.Command) (string, *fiscal.Err
 }
 
 // mayUse checks the terminal's rights. With no [terminal.*] at all, any
-// terminal on the loopback broker may do everything.
-func (d *Daemon) mayUse(terminal, verb string) *fiscal.Error {
-	if fiscal.Verb(verb).Class() == 0 {
-		return fiscal.Refuse(fiscal.CodeUnknownVerb, "", verb)
-	}
-	if len(d.cfg.Terminals) == 0 && d.openToAll() {
-		return nil
-	}
-	t, known := d.cfg.Terminals[terminal]
-	if !known {
-		return fiscal.Refuse(fiscal.CodeUnknownTerminal, "", terminal)
-	}
+// terminal on a loopback broker may do everything. The head office's broker
+// manages; what may sell there is not decided in the shop.
+func (k *desk) mayUse(terminal, verb string) *fiscal.Error {
+	terminals := k.d.cfg.Terminals
+	t, known := terminals[terminal]
 	free := []fiscal.Verb{fiscal.VerbQuery, fiscal.VerbSync, fiscal.VerbHello, fiscal.VerbCancel, fiscal.VerbStatus}
-	if slices.Contains(t.Rights, "*") || slices.Contains(t.Rights, verb) || slices.Contains(free, fiscal.Verb(verb)) {
+	switch {
+	case fiscal.Verb(verb).Class() == 0:
+		return fiscal.Refuse(fiscal.CodeUnknownVerb, "", verb)
+	case k.s.role == RoleOffice:
+		return fiscal.Refuse(fiscal.CodeNoRight, "", `terminals use a link with role = "shop"`)
+	case len(terminals) == 0 && k.s.open:
+		return nil
+	case !known:
+		return fiscal.Refuse(fiscal.CodeUnknownTerminal, "", terminal)
+	case slices.Contains(t.Rights, "*"), slices.Contains(t.Rights, verb), slices.Contains(free, fiscal.Verb(verb)):
 		return nil
 	}
 	return fiscal.Refuse(fiscal.CodeNoRight, "", terminal+" has no right to "+verb)
-}
-
-// openToAll tells whether only programs on this computer can reach a link.
-func (d *Daemon) openToAll() bool {
-	if host, _, err := net.SplitHostPort(d.cfg.Broker.Listen); d.cfg.Broker.Enabled && (err != nil || !isLoopback(host)) {
-		return false
-	}
-	for _, l := range d.cfg.MQTT {
-		if !loopbackURL(l.URL) {
-			return false
-		}
-	}
-	return true
 }
 
 // cancel takes a command back that is not begun, or bars one that was never
@@ -272,7 +319,6 @@ func (k *desk) cancel(terminal string, c mqtt.Command, now time.Time) error {
 	switch {
 	case err == nil:
 		k.d.handOver(target)
-		k.d.spoolChanged()
 	case errors.As(err, &refusal) && refusal.Code == fiscal.CodeNotFound:
 		if err := k.d.journal.tombstone(c.Target, now); err != nil && !errors.Is(err, spool.ErrSeen) {
 			return err
@@ -290,7 +336,7 @@ func (k *desk) cancel(terminal string, c mqtt.Command, now time.Time) error {
 	return nil
 }
 
-// quota is a token bucket for queries.
+// quota is a token bucket for queries and cancels.
 type quota struct {
 	tokens float64
 	last   time.Time
@@ -302,6 +348,9 @@ func (k *desk) allow(terminal string, now time.Time) bool {
 	defer k.mu.Unlock()
 	q := k.quotas[terminal]
 	if q == nil {
+		if len(k.quotas) >= quotasMax { // names are the stranger's choice
+			clear(k.quotas)
+		}
 		q = &quota{tokens: queriesBurst, last: now}
 		k.quotas[terminal] = q
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"time"
 
 	"kassad/fiscal"
@@ -15,6 +16,7 @@ type journal struct {
 	topics mqtt.Topics
 	links  []string            // every link takes part in events
 	kick   func()              // the outbox has something new
+	moved  func()              // a record has another state
 	told   func(fiscal.Record) // a record has become final
 }
 
@@ -36,9 +38,8 @@ func (j *journal) accept(r fiscal.Record) (fiscal.Record, spool.Acceptance, erro
 	if err != nil {
 		return stored, how, err
 	}
-	j.kick()
-	if stored.State.Final() && how == spool.Tombstoned {
-		j.told(stored)
+	if how == spool.New || how == spool.Tombstoned {
+		j.left(stored)
 	}
 	return stored, how, nil
 }
@@ -58,9 +59,10 @@ func (j *journal) save(r fiscal.Record) (fiscal.Record, error) {
 			stored, overtaken = current, true
 			return nil
 		}
-		stored = r
-		stored.N, stored.Links = r.N+1, current.Links
-		return j.put(tx, stored)
+		next := r
+		next.N, next.Links = r.N+1, current.Links
+		stored, err = j.put(tx, next)
+		return err
 	})
 	if err != nil {
 		return r, err
@@ -68,26 +70,52 @@ func (j *journal) save(r fiscal.Record) (fiscal.Record, error) {
 	if overtaken {
 		return stored, errOvertaken
 	}
-	j.kick()
-	if stored.State.Final() {
-		j.told(stored)
-	}
+	j.left(stored)
 	return stored, nil
 }
 
 // put stores a record with everything that leaves because of it. The spool
 // enters the document that it made into what the storage holds.
-func (j *journal) put(tx *spool.Tx, r fiscal.Record) error {
+func (j *journal) put(tx *spool.Tx, r fiscal.Record) (fiscal.Record, error) {
 	if err := tx.Put(r); err != nil {
-		return err
+		return r, err
+	}
+	r, _, err := tx.Record(r.Seq) // with its number among the final answers
+	if err != nil {
+		return r, err
 	}
 	if err := j.answer(tx, r); err != nil || !r.State.Final() {
-		return err
+		return r, err
 	}
 	if class := eventClass(r.Verb); class != "" {
-		return j.event(tx, class, func(seq uint64) []byte { return mqtt.EncodeRecordEvent(seq, class, r) })
+		return r, j.event(tx, class, func(seq uint64) []byte { return mqtt.EncodeRecordEvent(seq, class, r) })
 	}
-	return nil
+	return r, nil
+}
+
+// left follows the commit of a record's state.
+func (j *journal) left(r fiscal.Record) {
+	j.kick()
+	j.moved()
+	if r.State.Final() {
+		j.told(r)
+	}
+}
+
+// heard finds the record of an id that comes again, and notes the link that it
+// came by: answers go there as well.
+func (j *journal) heard(id, link string) (r fiscal.Record, found bool, err error) {
+	if r, found, err = j.byID(id); err != nil || !found || slices.Contains(r.Links, link) {
+		return r, found, err
+	}
+	err = j.spool.Update(func(tx *spool.Tx) error {
+		if r, found, err = tx.ByID(id); err != nil || !found {
+			return err
+		}
+		r.Links = append(slices.Clone(r.Links), link)
+		return tx.Put(r)
+	})
+	return r, found, err
 }
 
 // answer sends the record's state to every link that its command came by.
@@ -239,17 +267,15 @@ func (j *journal) move(id string, ev fiscal.Event, allow func(fiscal.Record) *fi
 			moved = r
 			return refusal
 		}
-		moved, _ = fiscal.Step(r, ev)
-		moved.N++
-		return j.put(tx, moved)
+		next, _ := fiscal.Step(r, ev)
+		next.N++
+		moved, err = j.put(tx, next)
+		return err
 	})
 	if err != nil {
 		return moved, err
 	}
-	j.kick()
-	if moved.State.Final() {
-		j.told(moved)
-	}
+	j.left(moved)
 	return moved, nil
 }
 

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"kassad/fiscal"
@@ -20,8 +23,46 @@ type station struct {
 	name     string
 	role     string
 	embedded bool
+	open     bool // only programs on this computer can reach it
 	link     *mqtt.Link
 	config   mqtt.LinkConfig
+	tells    chan struct{} // one for each answer on its way
+}
+
+func newStation(name, role string) *station {
+	return &station{name: name, role: role, tells: make(chan struct{}, tellsMax)}
+}
+
+// awayLinks are the links that are down, for one alert about all of them.
+type awayLinks struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+// linkAway notes that a link has gone or come back.
+func (d *Daemon) linkAway(name string, away bool) {
+	d.away.mu.Lock()
+	defer d.away.mu.Unlock()
+	if d.away.names == nil {
+		d.away.names = map[string]bool{}
+	}
+	if d.away.names[name] == away {
+		return
+	}
+	d.away.names[name] = away
+	d.counts.stale.Store(true)
+	var down []string
+	for name, away := range d.away.names {
+		if away {
+			down = append(down, name)
+		}
+	}
+	slices.Sort(down)
+	if len(down) == 0 {
+		d.alerts.clear("", fiscal.CodeBrokerAway)
+	} else {
+		d.alerts.raise("", fiscal.CodeBrokerAway, strings.Join(down, ", "))
+	}
 }
 
 // embeddedName is the link to our own broker.
@@ -40,7 +81,10 @@ func (d *Daemon) buildLinks() error {
 		d.broker = b
 	}
 	if d.cfg.Broker.Enabled {
-		d.links = append(d.links, &station{name: embeddedName, role: RoleShop, embedded: true})
+		s := newStation(embeddedName, RoleShop)
+		host, _, err := net.SplitHostPort(d.cfg.Broker.Listen)
+		s.embedded, s.open = true, err == nil && isLoopback(host)
+		d.links = append(d.links, s)
 	}
 	for i, lc := range d.cfg.MQTT {
 		s, err := d.external(i, lc)
@@ -62,7 +106,8 @@ func (d *Daemon) managerNames() []string {
 
 // external prepares a link to a broker that is not ours.
 func (d *Daemon) external(i int, lc LinkConfig) (*station, error) {
-	s := &station{name: fmt.Sprintf("%s-%d", lc.Role, i+1), role: lc.Role}
+	s := newStation(fmt.Sprintf("%s-%d", lc.Role, i+1), lc.Role)
+	s.open = loopbackURL(lc.URL)
 	var password mqtt.Secret
 	if lc.PasswordFile != "" {
 		b, err := os.ReadFile(lc.PasswordFile)
@@ -92,13 +137,14 @@ func (d *Daemon) newLink(s *station) (*mqtt.Link, error) {
 	c.Will = &mqtt.Will{Topic: d.topics.NodeState(), Payload: func() []byte { return d.nodeState(mqtt.NodeOffline) }}
 	c.State, c.Outbox = d.state, outbox{d.spool}
 	c.OnUp = func(context.Context, bool) {
-		d.alerts.clear("", fiscal.CodeBrokerAway)
-		d.log.Info("link up", "link", s.name)
+		d.linkAway(s.name, false)
+		d.counts.stale.Store(true) // its round trip
 		d.ready()
 	}
-	c.OnDown = func(err error) {
-		d.alerts.raise("", fiscal.CodeBrokerAway, s.name)
-		d.log.Warn("link down", "link", s.name, "err", err)
+	c.OnDown = func(error) {
+		if !d.leaving() { // our own goodbye is no alert
+			d.linkAway(s.name, true)
+		}
 	}
 	c.OnRefused = func(filter string, err error) {
 		d.log.Error("subscription refused", "link", s.name, "filter", filter, "err", err)
@@ -167,34 +213,76 @@ func (d *Daemon) receive(ctx context.Context, s *station) error {
 // observeNode looks for another instance under our name.
 func (d *Daemon) observeNode(s *station, payload []byte) {
 	var state struct{ State, Instance string }
-	if json.Unmarshal(payload, &state) == nil {
-		d.rivals.observe(state.Instance, state.State == mqtt.NodeOnline, s.name)
+	if json.Unmarshal(payload, &state) != nil {
+		return
+	}
+	if state.Instance == d.id.Instance && state.State == mqtt.NodeOffline && !d.leaving() {
+		// The will of an earlier connection of ours, which the broker has sent
+		// late: it would stay retained over our birth.
+		d.state.Refresh(d.topics.NodeState())
+	}
+	d.rivals.observe(state.Instance, state.State == mqtt.NodeOnline, s.name)
+}
+
+// leaving tells whether a stop has begun.
+func (d *Daemon) leaving() bool {
+	select {
+	case <-d.stopping:
+		return true
+	default:
+		return false
 	}
 }
 
-// sayGoodbye publishes offline on every link and disconnects.
+// sayGoodbye publishes offline on every link and disconnects, after what was
+// told has left.
 func (d *Daemon) sayGoodbye() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
+	var group sync.WaitGroup
 	for _, s := range d.links {
-		last := mqtt.Outgoing{Topic: d.topics.NodeState(), Payload: d.nodeState(mqtt.NodeOffline), Retain: true}
-		if err := s.link.Close(ctx, last); err != nil {
-			d.log.Warn("link did not close in time", "link", s.name, "err", err)
+		group.Go(func() {
+			s.settle(ctx)
+			last := mqtt.Outgoing{Topic: d.topics.NodeState(), Payload: d.nodeState(mqtt.NodeOffline), Retain: true}
+			if err := s.link.Close(ctx, last); err != nil {
+				d.log.Warn("link did not close in time", "link", s.name, "err", err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// settle waits until all that was told has left, or ctx ends.
+func (s *station) settle(ctx context.Context) {
+	for range cap(s.tells) {
+		select {
+		case s.tells <- struct{}{}:
+			defer func() { <-s.tells }()
+		case <-ctx.Done():
+			return
 		}
 	}
 }
 
 // tell sends an answer that no record carries: it may get lost, and the
-// terminal asks again.
-func (d *Daemon) tell(s *station, topic string, payload []byte) {
+// terminal asks again. It waits only when very many are on their way.
+func (d *Daemon) tell(s *station, topic string, payload []byte) { d.send(s, topic, payload, false) }
+
+func (d *Daemon) send(s *station, topic string, payload []byte, retain bool) {
+	s.tells <- struct{}{}
 	go func() {
+		defer func() { <-s.tells }()
 		ctx, cancel := context.WithTimeout(context.Background(), tellTimeout)
 		defer cancel()
-		if err := s.link.Publish(ctx, topic, payload, false); err != nil {
-			d.log.Warn("answer not sent", "link", s.name, "topic", topic, "err", err)
+		if err := s.link.Publish(ctx, topic, payload, retain); err != nil {
+			d.log.Warn("not sent", "link", s.name, "topic", topic, "err", err)
 		}
 	}()
 }
+
+// tellsMax bounds the answers on their way: a client that floods us waits for
+// itself.
+const tellsMax = 256
 
 const tellTimeout = 10 * time.Second
 

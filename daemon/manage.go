@@ -41,6 +41,13 @@ func (d *Daemon) manage(ctx context.Context, op, by, via string, body json.RawMe
 	return result, refusal
 }
 
+// afterAnswer does what would keep the answer from leaving.
+func (d *Daemon) afterAnswer(op string, refusal *fiscal.Error) {
+	if op == "restart" && refusal == nil {
+		d.requestRestart()
+	}
+}
+
 // auditBody keeps what a decision was about, and leaves out bulk.
 func auditBody(op string, body json.RawMessage) json.RawMessage {
 	if op != "resolve" && op != "set-time" && op != "restart" {
@@ -61,7 +68,6 @@ func (d *Daemon) operate(ctx context.Context, op, by string, body json.RawMessag
 	case "logs":
 		return d.lastLogs(body)
 	case "restart":
-		d.requestRestart()
 		return map[string]string{"restart": "after the receipt in hand"}, nil
 	case "detect":
 		return d.detect()
@@ -70,7 +76,7 @@ func (d *Daemon) operate(ctx context.Context, op, by string, body json.RawMessag
 	case "set-time":
 		return d.setTime(ctx, body)
 	case "config-get":
-		return d.cfg.Public(), nil
+		return d.cfg.tree()
 	case "resolve":
 		return d.resolve(by, body)
 	case "spool":
@@ -100,8 +106,23 @@ func (d *Daemon) lastLogs(body json.RawMessage) (any, error) {
 	if err := strictly(body, &req); err != nil {
 		return nil, err
 	}
-	return map[string][]string{"lines": d.ring.last(min(max(req.Lines, 1), logLines))}, nil
+	lines := d.ring.last(min(max(req.Lines, 1), logLines))
+	size := 0
+	for i := len(lines) - 1; i >= 0; i-- { // the newest that fit into a message
+		if size += len(lines[i]) + logLineOverhead; size > logBytesMax {
+			lines = lines[i+1:]
+			break
+		}
+	}
+	return map[string][]string{"lines": lines}, nil
 }
+
+// Limits of the operation "logs", whose answer has to fit into 256 KiB with its
+// quotes escaped.
+const (
+	logBytesMax     = 100_000
+	logLineOverhead = 4
+)
 
 // detect lists the ports of this computer beside the configured devices.
 func (d *Daemon) detect() (any, error) {
@@ -160,17 +181,16 @@ func (d *Daemon) setTime(ctx context.Context, body json.RawMessage) (any, error)
 	if !ok {
 		return nil, fiscal.Refuse(fiscal.CodeUnsupported, "device", "its clock cannot be set from here")
 	}
-	var at time.Time
-	err = w.do(ctx, func(ctx context.Context) error {
+	at, err := ask(ctx, w, func(ctx context.Context) (time.Time, error) {
 		st, err := w.backend.Status(ctx)
 		if err != nil {
-			return err
+			return time.Time{}, err
 		}
 		if st.Shift.Open {
-			return fiscal.Refuse(fiscal.CodeShiftIsOpen, "", "close the shift first")
+			return time.Time{}, fiscal.Refuse(fiscal.CodeShiftIsOpen, "", "close the shift first")
 		}
-		at = time.Now()
-		return setter.SetClock(ctx, wallClock(at))
+		at := time.Now()
+		return at, setter.SetClock(ctx, wallClock(at))
 	})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"runtime"
 	"sort"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,7 @@ type counts struct {
 	accepted atomic.Uint64
 	beats    atomic.Int64 // wall clock of the workers' last sign of life, ns
 	dirty    atomic.Bool  // spool/state has to be told again
+	stale    atomic.Bool  // node/health has to be told again
 }
 
 func (c *counts) beat() { c.beats.Store(time.Now().UnixNano()) }
@@ -85,6 +87,25 @@ func (d *Daemon) publishLasts() {
 		return
 	}
 	for _, r := range lasts {
+		d.publishLast(r)
+	}
+}
+
+// lasts keeps last/{terminal} from going back: workers of two devices may come
+// to tell of their ends in the other order than they committed them.
+type lasts struct {
+	mu   sync.Mutex
+	seen map[string]uint64 // terminal → FinalSeq
+}
+
+func (d *Daemon) publishLast(r fiscal.Record) {
+	d.lasts.mu.Lock()
+	defer d.lasts.mu.Unlock()
+	if d.lasts.seen == nil {
+		d.lasts.seen = map[string]uint64{}
+	}
+	if r.FinalSeq >= d.lasts.seen[r.Terminal] {
+		d.lasts.seen[r.Terminal] = r.FinalSeq
 		d.set(d.topics.Last(r.Terminal), mqtt.EncodeAnswer(r, false))
 	}
 }
@@ -92,7 +113,7 @@ func (d *Daemon) publishLasts() {
 // told follows a record that has become final.
 func (d *Daemon) told(r fiscal.Record) {
 	if r.Terminal != "" {
-		d.set(d.topics.Last(r.Terminal), mqtt.EncodeAnswer(r, false))
+		d.publishLast(r)
 	}
 	if r.Counters != nil {
 		what := map[fiscal.Verb]string{fiscal.VerbXReport: "x", fiscal.VerbShiftClose: "z"}[r.Verb]
@@ -102,7 +123,6 @@ func (d *Daemon) told(r fiscal.Record) {
 			})
 		}
 	}
-	d.spoolChanged()
 }
 
 // report publishes the last X or Z of a device, and keeps it for the next
@@ -220,6 +240,9 @@ func (d *Daemon) publishSpool() {
 	state := mqtt.SpoolState{Queued: s.Queued, Oldest: mqtt.Instant(s.Oldest), Unknown: s.Unknown, Held: s.Held, Outbox: s.Outbox}
 	state.Unknown, state.Held = append([]string{}, s.Unknown...), append([]string{}, s.Held...)
 	d.set(d.topics.SpoolState(), mqtt.EncodeState(state))
+	if s.Outbox > 0 {
+		d.spoolChanged() // look again when the links have had time to empty it
+	}
 	for code, ids := range map[fiscal.Code][]string{fiscal.CodeUnknownPending: s.Unknown, fiscal.CodeHeldPending: s.Held} {
 		if len(ids) > 0 {
 			d.alerts.raise("", code, ids[0])
@@ -316,6 +339,9 @@ func (d *Daemon) watch(ctx context.Context) error {
 	defer healthTick.Stop()
 	defer pruneTick.Stop()
 	d.publishHealth(ctx)
+	if err := d.trimEvents(); err != nil {
+		return err
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -324,14 +350,45 @@ func (d *Daemon) watch(ctx context.Context) error {
 			if d.counts.dirty.Swap(false) {
 				d.publishSpool()
 			}
+			if d.counts.stale.Swap(false) {
+				d.publishHealth(ctx)
+			}
 		case <-healthTick.C:
 			d.publishHealth(ctx)
 		case <-pruneTick.C:
 			if _, err := d.spool.Prune(time.Now(), pruneBatch); err != nil {
 				return err
 			}
+			if err := d.trimEvents(); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// eventsKept is how many messages may wait for one link before its oldest
+// events are given up: a broker that never comes back must not fill the disk.
+// Results are never given up. The numbers of the events show the gap, and the
+// journal has what they told.
+const eventsKept = 20_000
+
+// trimEvents keeps the outbox of a link that does not connect bounded.
+func (d *Daemon) trimEvents() error {
+	for _, link := range d.journal.links {
+		dropped, err := d.spool.TrimOutbox(link, eventsKept, d.isEvent)
+		if err != nil {
+			return err
+		}
+		if dropped > 0 {
+			d.log.Warn("oldest events given up", "link", link, "events", dropped)
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) isEvent(m spool.Message) bool {
+	topic, err := d.topics.Parse(m.Topic)
+	return err == nil && topic.Kind == mqtt.TopicEvent
 }
 
 func loopbackURL(raw string) bool {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"time"
 
@@ -14,17 +15,16 @@ import (
 const (
 	queryTimeout = 20 * time.Second // a device may be at work on a receipt
 	statusWait   = 2 * time.Second  // then the last reading answers
-	syncPage     = 50               // final answers in one message, below 256 KiB
+	syncPage     = 50               // final answers in one message
+
+	manageMax      = 16         // management requests of a link at once
+	manageBytesMax = 256 * 1024 // of an answer, as of any payload
 )
 
 // query answers from the present: nothing is journalled, and a lost answer is
 // asked for again.
 func (k *desk) query(terminal string, c mqtt.Command) {
-	if !k.allow(terminal, time.Now()) {
-		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeBusy, "", "too many questions a second"))
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	ctx, cancel := context.WithTimeout(k.ctx, queryTimeout)
 	answer := func() {
 		defer cancel()
 		payload, err := k.answerQuery(ctx, terminal, c)
@@ -36,7 +36,7 @@ func (k *desk) query(terminal string, c mqtt.Command) {
 	}
 	switch c.Verb {
 	case fiscal.VerbCounters, fiscal.VerbDocument, fiscal.VerbStatus:
-		go answer() // the device may be busy; the terminal's next sale need not wait
+		k.group.Go(answer) // the device may be busy; the terminal's next sale need not wait
 	default:
 		answer()
 	}
@@ -67,7 +67,7 @@ func (k *desk) answerQuery(ctx context.Context, terminal string, c mqtt.Command)
 }
 
 // answer asks the device, between documents.
-func (w *worker) answer(ctx context.Context, c mqtt.Command, d *Daemon) (payload []byte, err error) {
+func (w *worker) answer(ctx context.Context, c mqtt.Command, d *Daemon) ([]byte, error) {
 	name := w.cfg.Name
 	if !w.can[c.Verb] {
 		return nil, fiscal.Refuse(fiscal.CodeUnsupported, "", name+" cannot "+string(c.Verb))
@@ -76,26 +76,22 @@ func (w *worker) answer(ctx context.Context, c mqtt.Command, d *Daemon) (payload
 	case fiscal.VerbStatus:
 		soon, cancel := context.WithTimeout(ctx, statusWait)
 		defer cancel()
-		busy := w.do(soon, func(ctx context.Context) error { w.look(ctx); return nil })
+		_, busy := ask(soon, w, func(ctx context.Context) (struct{}, error) { w.look(ctx); return struct{}{}, nil })
 		state := d.deviceState(name)
 		state.Busy = state.Busy || busy != nil
 		return mqtt.EncodeStatus(c.ID, name, state), nil
 	case fiscal.VerbDocument:
-		err = w.do(ctx, func(ctx context.Context) error {
-			doc, err := w.backend.(fiscal.DocumentReader).ReadDocument(ctx, c.FD)
-			payload = mqtt.EncodeDocument(c.ID, name, doc)
-			return err
+		doc, err := ask(ctx, w, func(ctx context.Context) (fiscal.ArchivedDocument, error) {
+			return w.backend.(fiscal.DocumentReader).ReadDocument(ctx, c.FD)
 		})
+		return mqtt.EncodeDocument(c.ID, name, doc), err
 	default:
-		err = w.do(ctx, func(ctx context.Context) error {
-			counters, err := w.counters(ctx)
-			if err == nil {
-				payload = mqtt.EncodeCounters(c.ID, name, *counters)
-			}
-			return err
-		})
+		counters, err := ask(ctx, w, w.counters)
+		if err != nil {
+			return nil, err
+		}
+		return mqtt.EncodeCounters(c.ID, name, *counters), nil
 	}
-	return payload, err
 }
 
 func (d *Daemon) hello(terminal string) mqtt.Hello {
@@ -137,60 +133,78 @@ func (d *Daemon) sync(terminal string, c mqtt.Command) ([]byte, error) {
 // request carries out a management request of a link.
 func (k *desk) request(topic mqtt.Topic, in mqtt.Incoming) {
 	in.Ack() // management is not journalled: a lost answer is asked for again
+	if k.ownClearing(in) {
+		return
+	}
+	op := topic.Verb
+	select {
+	case k.managing <- struct{}{}:
+	default:
+		req, _ := mqtt.DecodeManage(in.Payload)
+		refusal := fiscal.Refuse(fiscal.CodeBusy, "", "too many management requests at once")
+		k.d.tell(k.s, k.d.topics.Response(op), mqtt.EncodeRefusal(req.ID, fiscal.Verb(op), refusal))
+		return
+	}
 	k.group.Go(func() {
-		req, refusal := mqtt.DecodeManage(in.Payload)
-		var result any
-		switch {
-		case in.Retained:
-			k.clearRetained(in.Topic)
-			refusal = fiscal.Refuse(fiscal.CodeRetained, "", "requests are never retained")
-		case refusal != nil:
-		case !req.Exp.IsZero() && time.Now().After(req.Exp):
-			refusal = fiscal.Refuse(fiscal.CodeExpired, "exp", "")
-		default:
-			if refusal = k.mayManage(topic.Verb, req, in); refusal == nil {
-				ctx, cancel := context.WithTimeout(context.Background(), controlTimeout)
-				defer cancel()
-				result, refusal = k.d.manage(ctx, topic.Verb, req.By, k.s.name, req.Body)
+		defer func() { <-k.managing }()
+		req, result, refusal := k.manage(op, in)
+		payload := []byte(nil)
+		if refusal == nil {
+			if payload = mqtt.EncodeManage(req.ID, op, result); len(payload) > manageBytesMax {
+				refusal = fiscal.Refuse(fiscal.CodeTooLarge, "", "the answer does not fit into a message: ask for less, or kassad on the computer itself")
 			}
 		}
-		payload := []byte(nil)
 		if refusal != nil {
-			payload = mqtt.EncodeRefusal(req.ID, fiscal.Verb(topic.Verb), refusal)
-		} else {
-			payload = mqtt.EncodeManage(req.ID, topic.Verb, result)
+			payload = mqtt.EncodeRefusal(req.ID, fiscal.Verb(op), refusal)
 		}
-		k.d.tell(k.s, k.d.topics.Response(topic.Verb), payload)
+		k.d.tell(k.s, k.d.topics.Response(op), payload)
+		k.d.afterAnswer(op, refusal)
 	})
+}
+
+// manage checks a request and carries it out. Every call is in the audit
+// stream: the refused ones, and those that say nothing readable.
+func (k *desk) manage(op string, in mqtt.Incoming) (req mqtt.ManageRequest, result any, refusal *fiscal.Error) {
+	req, refusal = mqtt.DecodeManage(in.Payload)
+	switch {
+	case in.Retained:
+		k.clearRetained(in.Topic)
+		refusal = fiscal.Refuse(fiscal.CodeRetained, "", "requests are never retained")
+	case refusal != nil:
+	case !req.Exp.IsZero() && time.Now().After(req.Exp):
+		refusal = fiscal.Refuse(fiscal.CodeExpired, "exp", "")
+	default:
+		if refusal = k.mayManage(op, req, in); refusal == nil {
+			ctx, cancel := context.WithTimeout(k.ctx, controlTimeout)
+			defer cancel()
+			result, refusal = k.d.manage(ctx, op, req.By, k.s.name, req.Body)
+			return req, result, refusal
+		}
+	}
+	k.d.audit(mqtt.AuditEvent{Op: op, By: req.By, Via: k.s.name, Outcome: string(refusal.Code)})
+	return req, nil, refusal
 }
 
 // mayManage lets in an office link, or a person named in the configuration. On
 // the embedded broker with users the name must be who has logged in.
 func (k *desk) mayManage(op string, req mqtt.ManageRequest, in mqtt.Incoming) *fiscal.Error {
-	d := k.d
 	if k.s.role == RoleOffice {
 		return nil
 	}
-	refuse := func(why string) *fiscal.Error {
-		d.audit(mqtt.AuditEvent{Op: op, By: req.By, Via: k.s.name, Outcome: string(fiscal.CodeNoRight)})
-		return fiscal.Refuse(fiscal.CodeNoRight, "by", why)
-	}
-	m, known := d.cfg.Managers[req.By]
+	m, known := k.d.cfg.Managers[req.By]
 	if !known {
-		return refuse("management needs an office link or a name of [manager.*]")
+		return fiscal.Refuse(fiscal.CodeNoRight, "by", "management needs an office link or a name of [manager.*]")
 	}
-	if k.s.embedded && d.cfg.Broker.UsersFile != "" {
-		user, ok := d.broker.Publisher(in.Topic, in.Payload)
+	if k.s.embedded && k.d.cfg.Broker.UsersFile != "" {
+		user, ok := k.d.broker.Publisher(in.Topic, in.Payload)
 		if !ok || user != req.By {
-			return refuse("the name is not who has logged in")
+			return fiscal.Refuse(fiscal.CodeNoRight, "by", "the name is not who has logged in")
 		}
 	}
-	for _, allowed := range m.Ops {
-		if allowed == "*" || allowed == op {
-			return nil
-		}
+	if slices.Contains(m.Ops, "*") || slices.Contains(m.Ops, op) {
+		return nil
 	}
-	return refuse(req.By + " has no right to " + op)
+	return fiscal.Refuse(fiscal.CodeNoRight, "by", req.By+" has no right to "+op)
 }
 
 // resultTopic is where a command is answered. A verb of no table was a valid

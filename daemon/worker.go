@@ -25,7 +25,7 @@ type worker struct {
 	onStatus func(deviceView)
 	paused   func() (fiscal.Code, bool) // intake of documents is stopped (design 5.10)
 
-	arrivals chan fiscal.Record // accepted, and resolved by a person
+	arrivals *mailbox // accepted, cancelled, and resolved by a person
 	requests chan func(context.Context)
 	stopping <-chan struct{} // closed: finish what is in hand, begin nothing
 
@@ -37,19 +37,25 @@ type worker struct {
 	fail     func(error) // the store is lost: the daemon ends
 }
 
-// do runs f between documents, on the worker's goroutine.
-func (w *worker) do(ctx context.Context, f func(context.Context) error) error {
-	done := make(chan error, 1)
+// ask runs f between documents, on the worker's goroutine. When ctx ends first,
+// f may still be running: what it found is nobody's.
+func ask[T any](ctx context.Context, w *worker, f func(context.Context) (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	done := make(chan answer, 1)
+	var none T
 	select {
-	case w.requests <- func(own context.Context) { done <- f(own) }:
+	case w.requests <- func(own context.Context) { v, err := f(own); done <- answer{v, err} }:
 	case <-ctx.Done():
-		return fiscal.Refuse(fiscal.CodePrinterBusy, "", "the device is at work")
+		return none, fiscal.Refuse(fiscal.CodePrinterBusy, "", "the device is at work")
 	}
 	select {
-	case err := <-done:
-		return err
+	case a := <-done:
+		return a.value, a.err
 	case <-ctx.Done():
-		return fiscal.Refuse(fiscal.CodePrinterBusy, "", "the device is at work")
+		return none, fiscal.Refuse(fiscal.CodePrinterBusy, "", "the device is at work")
 	}
 }
 
@@ -109,8 +115,7 @@ func (w *worker) run(ctx context.Context) error {
 		case <-w.stopping:
 			timer.Stop()
 			return nil
-		case r := <-w.arrivals:
-			w.take(r)
+		case <-w.arrivals.some:
 			w.takeArrivals()
 			w.sweep()
 		case f := <-w.requests:
@@ -149,13 +154,8 @@ func (w *worker) take(r fiscal.Record) {
 }
 
 func (w *worker) takeArrivals() {
-	for {
-		select {
-		case r := <-w.arrivals:
-			w.take(r)
-		default:
-			return
-		}
+	for _, r := range w.arrivals.take() {
+		w.take(r)
 	}
 }
 
@@ -202,6 +202,9 @@ func (w *worker) next(now time.Time) *item {
 	for _, it := range w.queue {
 		r := &it.record
 		due := !now.Before(it.due)
+		if it.waitedOut(now) {
+			return it // ends without the device, whoever stands before it
+		}
 		if blocker != nil && !overtakes(r, blocker) {
 			continue
 		}
@@ -210,7 +213,7 @@ func (w *worker) next(now time.Time) *item {
 			if due && !it.due.IsZero() {
 				return it
 			}
-		case due && !w.mustWait(r):
+		case due:
 			return it
 		default:
 			blocker = r
@@ -219,10 +222,11 @@ func (w *worker) next(now time.Time) *item {
 	return nil
 }
 
-// mustWait tells whether document intake is stopped for r.
-func (w *worker) mustWait(r *fiscal.Record) bool {
-	_, stopped := w.paused()
-	return stopped && r.State == fiscal.Accepted && r.Verb.Document()
+// waitedOut tells whether the envelope's wait has passed for a command that is
+// not begun.
+func (it *item) waitedOut(now time.Time) bool {
+	r := &it.record
+	return r.State == fiscal.Accepted && r.WaitLeft > 0 && now.Sub(it.last) >= r.WaitLeft
 }
 
 // overtakes tells whether r may go although an earlier record waits: what
@@ -282,6 +286,9 @@ func (w *worker) idleFor() time.Duration {
 		if !it.due.IsZero() {
 			idle = min(idle, it.due.Sub(now))
 		}
+		if r := &it.record; r.State == fiscal.Accepted && r.WaitLeft > 0 {
+			idle = min(idle, it.last.Add(r.WaitLeft).Sub(now))
+		}
 	}
 	return max(idle, time.Millisecond)
 }
@@ -337,8 +344,12 @@ func (w *worker) perform(ctx context.Context, it *item, kind fiscal.EffectKind) 
 }
 
 // prepare reads the baseline, after the automatic shift documents and after
-// catching up with the storage.
+// catching up with the storage. While intake of documents is stopped, that is
+// the condition that the command waits for.
 func (w *worker) prepare(ctx context.Context, r fiscal.Record) fiscal.Event {
+	if why, stopped := w.paused(); stopped {
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.Refuse(why, "", "a person has to choose the node")}
+	}
 	base, err := w.backend.Prepare(ctx, r.Document)
 	if w.healShift(ctx, r, err) {
 		base, err = w.backend.Prepare(ctx, r.Document)
