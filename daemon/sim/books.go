@@ -69,7 +69,7 @@ func (c *checker) record(r fiscal.Record) {
 		c.violation("journal: %s %s is still %s", r.Verb, r.ID, r.State)
 		return
 	}
-	if r.Verb.Class() != fiscal.ClassFiscal || r.State != fiscal.Done || r.Resolved != nil {
+	if r.Verb.Class() != fiscal.ClassFiscal || r.State != fiscal.Done || settled(r) {
 		return
 	}
 	if r.Receipt == nil {
@@ -93,6 +93,11 @@ func (c *checker) record(r fiscal.Record) {
 	case r.Verb.Receipt() && e.Total != int64(r.Document.Total):
 		c.violation("journal: %s is %s, document %s is %s", r.ID, r.Document.Total, id, fiscal.Money(e.Total))
 	}
+}
+
+// settled tells whether a person, not a register, made the command done.
+func settled(r fiscal.Record) bool {
+	return r.Resolved != nil && r.Resolved.Action != fiscal.ResolveRetry
 }
 
 func (c *checker) entry(serial string, fd uint32) (fn.Entry, bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,7 +30,10 @@ type Options struct {
 	Printers map[string]printer.Config // by device name; default "front"
 	PTY      bool                      // printers on ptys where the system has them
 	Config   func(*daemon.Config)      // last word on the configuration
-	Log      *slog.Logger              // default: discard
+	Policy   *fiscal.Policy            // delays of recovery; default: the product's
+	// Listen opens the TCP port of a printer; default: any on the loopback.
+	Listen func(device string) (net.Listener, error)
+	Log    *slog.Logger // default: discard
 }
 
 // Shop is a running shop.
@@ -49,6 +53,7 @@ type Shop struct {
 	told    map[string]*Told
 	order   []string
 	foreign map[string]bool
+	retired []*fn.Storage // taken out of a printer
 	tills   []*Till
 }
 
@@ -56,6 +61,9 @@ type Shop struct {
 func Open(ctx context.Context, opt Options) (*Shop, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Listen == nil {
+		opt.Listen = func(string) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 	}
 	if len(opt.Printers) == 0 {
 		opt.Printers = map[string]printer.Config{"front": {}}
@@ -98,7 +106,7 @@ func (s *Shop) plug(ctx context.Context, name string, pc printer.Config) (string
 		case <-failed: // no pty here: TCP serves as well
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := s.opt.Listen(name)
 	if err != nil {
 		return "", err
 	}
@@ -110,7 +118,7 @@ func (s *Shop) plug(ctx context.Context, name string, pc printer.Config) (string
 func (s *Shop) Start(ctx context.Context) error {
 	ready := make(chan string, 1)
 	d, err := daemon.New(s.Config, daemon.Options{
-		Log: s.opt.Log, Version: "sim", Ready: func(broker string) { ready <- broker },
+		Log: s.opt.Log, Version: "sim", Policy: s.opt.Policy, Ready: func(broker string) { ready <- broker },
 		Open: func(c daemon.DeviceConfig) (fiscal.Backend, error) {
 			return devices.Open(c.Settings(s.opt.Log))
 		},
@@ -185,9 +193,18 @@ func (s *Shop) ForeignSale(device string, total fiscal.Money) (fd uint32, err er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range p.Storage().Ledger()[before:] { // a shift may have been opened for it
-		s.foreign[docID(p.Config().FNSerial, e.FD)] = true
+		s.foreign[docID(p.Storage().Serial(), e.FD)] = true
 	}
 	return doc.Number, err
+}
+
+// SwapStorage puts another fiscal storage into a printer, as a service engineer
+// does. What the old one holds stays in the books.
+func (s *Shop) SwapStorage(device string, other *fn.Storage) {
+	old := s.Printers[device].SwapStorage(other)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = slices.DeleteFunc(append(s.retired, old), func(st *fn.Storage) bool { return st == other })
 }
 
 // Books gathers the three accounts. The journal is read from the running
@@ -208,7 +225,10 @@ func (s *Shop) Books(ctx context.Context) (Books, error) {
 		b.Foreign[id] = true
 	}
 	for _, p := range s.Printers {
-		b.Ledgers[p.Config().FNSerial] = p.Storage().Ledger()
+		b.Ledgers[p.Storage().Serial()] = p.Storage().Ledger()
+	}
+	for _, st := range s.retired {
+		b.Ledgers[st.Serial()] = st.Ledger()
 	}
 	return b, nil
 }
