@@ -32,7 +32,7 @@ import (
 
 // Limits of the broker. 64 terminals, some managers and the daemon are a shop.
 const (
-	packetBytesMax       = 300_000
+	packetBytesMax       = 512 << 10 // twice a payload: what is too large gets an answer, not a closed connection
 	connectionsMax       = 256
 	sessionsMax          = 512
 	sessionKeepSeconds   = 7 * 24 * 3600

@@ -442,3 +442,30 @@ func TestLogHoldsNoPackets(t *testing.T) {
 type writer func([]byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
+
+// A command or request that is published retained reaches the daemon with the
+// flag, and the broker keeps nothing of it, even where everybody may do
+// everything.
+func TestRetainedCommandIsToldAndNotKept(t *testing.T) {
+	t.Parallel()
+	b, topics := mqtttest.StartBroker(t), mqtttest.Topics(t)
+	daemon := mqtttest.MustConnect(t, b.LocalURL())
+	daemon.SubscribeTo(t, "#")
+	client := mqtttest.MustConnect(t, b.LocalURL())
+	for _, topic := range []string{topics.Command("till1", "sale"), topics.Request("status")} {
+		client.Send(t, topic, "x", true)
+		if m := daemon.Next(t); m.Topic() != topic || !m.Retained() || string(m.Payload()) != "x" {
+			t.Errorf("got %s %q, retained %v", m.Topic(), m.Payload(), m.Retained())
+		}
+		client.Send(t, topic, "y", false)
+		if m := daemon.Next(t); m.Retained() || string(m.Payload()) != "y" {
+			t.Errorf("got %s %q, retained %v", m.Topic(), m.Payload(), m.Retained())
+		}
+	}
+	late := mqtttest.MustConnect(t, b.LocalURL())
+	late.SubscribeTo(t, "#")
+	client.Send(t, "fence", "x", false)
+	if m := late.Next(t); m.Topic() != "fence" {
+		t.Errorf("kept: %s %q", m.Topic(), m.Payload())
+	}
+}

@@ -41,7 +41,7 @@ func (h *hook) ID() string { return "kassad" }
 func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSessionEstablish, mochi.OnDisconnect,
-		mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPublish, mochi.OnSubscribe, mochi.OnWill,
+		mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPacketSent, mochi.OnPublish, mochi.OnSubscribe, mochi.OnWill,
 		mochi.OnPublishDropped, mochi.OnClientExpired, mochi.OnQosPublish:
 		return true
 	}
@@ -146,9 +146,8 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 		pk.Ignore = true
 		return pk, nil
 	}
-	if who == roleTerminal || who == roleManager {
-		// A command is delivered and never stored: it would run again.
-		pk.FixedHeader.Retain = false
+	if who != roleDaemon {
+		pk = h.keepNothing(pk)
 	}
 	if who == roleManager {
 		h.publishers.add(pk.TopicName, pk.Payload, user)
@@ -171,9 +170,9 @@ func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 	return hide(c, pk), nil
 }
 
-// OnPacketEncode writes the identifiers back.
+// OnPacketEncode writes the identifiers and the retain flag back.
 func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
-	return reveal(cl, pk)
+	return reveal(cl, tellRetained(pk))
 }
 
 // OnPublishDropped: a client reads too slowly and its queue is full.

@@ -203,7 +203,7 @@ func TestWillNeedsARight(t *testing.T) {
 		})
 		// A second client with the id would be a take-over; cutting needs the
 		// protocol broken.
-		c.Client.Publish("a", 1, false, strings.Repeat("x", 400_000))
+		c.Client.Publish("a", 1, false, strings.Repeat("x", 600_000))
 		select {
 		case <-c.Lost:
 		case <-time.After(patience):
@@ -274,7 +274,7 @@ func TestTooLargePacketCostsTheConnection(t *testing.T) {
 	t.Parallel()
 	b := mqtttest.StartBroker(t)
 	c := mqtttest.MustConnect(t, b.LocalURL())
-	c.Client.Publish("a", 1, false, make([]byte, 310_000))
+	c.Client.Publish("a", 1, false, make([]byte, 600_000))
 	select {
 	case <-c.Lost:
 	case <-time.After(patience):
