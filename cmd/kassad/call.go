@@ -206,7 +206,9 @@ func dialHint(cfg mqtt.TerminalConfig, err error) string {
 	switch text := strings.ToLower(err.Error()); {
 	case cfg.URL == "":
 		return "the configuration has no broker for terminals: name one with --url"
-	case strings.Contains(text, "not authorized"), strings.Contains(text, "bad user name"):
+	case strings.Contains(text, "not authorized"), strings.Contains(text, "bad user name"), strings.Contains(text, "protocol version"):
+		// The client tries the older protocol after a refusal, and the answer to
+		// that one hides the first.
 		return "give --user and --password-file of a name in the broker's users file"
 	case strings.Contains(text, "certificate"):
 		return "give --ca-file with the certificate that signed the broker's"

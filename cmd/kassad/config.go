@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"kassad/daemon"
+	"kassad/mqtt"
+	"kassad/mqtt/broker"
 )
 
 //go:embed kassad.toml
@@ -20,6 +23,7 @@ type configCommand struct {
 	Check configCheck `cmd:"" help:"Read the configuration and report everything that is wrong with it."`
 	Show  configShow  `cmd:"" help:"Print the configuration in effect: file, environment and defaults, without secrets."`
 	Init  configInit  `cmd:"" help:"Print a commented sample, or write it to a file."`
+	User  configUser  `cmd:"" help:"Print the line of a name in the broker's users file; the password comes by standard input."`
 }
 
 // Help ends the help of config.
@@ -178,5 +182,38 @@ func (c *configInit) Run(e *env) error {
 		return err
 	}
 	_, err = fmt.Fprintf(e.stderr, "wrote %s; set the device's address, then: kassad config check --config %s\n", c.File, c.File)
+	return err
+}
+
+type configUser struct {
+	Name string `arg:"" help:"Terminal or manager, 1 to 32 of a-z, 0-9 and -."`
+}
+
+// Help ends the help of config user.
+func (configUser) Help() string {
+	return `The line holds no password, only what proves one. A running broker notices a changed file by itself.
+
+Examples:
+  kassad config user till1 < password.txt >> /etc/kassad/users`
+}
+
+// passwordBytesMax is where bcrypt ends.
+const passwordBytesMax = 72
+
+// Run prints a line for the users file.
+func (c *configUser) Run(e *env) error {
+	if !mqtt.ValidName(c.Name) {
+		return hinted{err: fmt.Errorf("name %q", c.Name), hint: "a name is 1 to 32 of a-z, 0-9 and -", status: exitUsage}
+	}
+	// Without the line end, as whoever reads a password file takes it.
+	text, err := io.ReadAll(io.LimitReader(e.stdin, passwordBytesMax+2))
+	if err != nil {
+		return err
+	}
+	hash, err := broker.HashPassword(mqtt.Secret(strings.TrimSpace(string(text))))
+	if err != nil {
+		return hinted{err: err, hint: fmt.Sprintf("give a password of 1 to %d bytes by standard input", passwordBytesMax)}
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s:%s\n", c.Name, hash)
 	return err
 }

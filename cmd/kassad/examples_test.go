@@ -89,6 +89,7 @@ func command(line string) string {
 	if _, after, piped := strings.Cut(line, "| "); piped {
 		line = after
 	}
-	line, _, _ = strings.Cut(line, " > ")
+	line, _, _ = strings.Cut(line, " <")
+	line, _, _ = strings.Cut(line, " >")
 	return strings.TrimSpace(line)
 }

@@ -13,8 +13,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// awaitTimeout bounds what a script waits for.
-const awaitTimeout = 30 * time.Second
+// How often, and how long, a script looks for what it waits for.
+const (
+	awaitTick    = 5 * time.Millisecond
+	awaitTimeout = 30 * time.Second
+)
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kassad": main})
@@ -45,7 +48,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 
 // appears waits until a file is there, or is gone.
 func appears(path string, gone bool) bool {
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(awaitTick)
 	defer tick.Stop()
 	deadline := time.After(awaitTimeout)
 	for {

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"kassad/daemon"
 )
@@ -76,10 +78,26 @@ func (r *running) ready() {
 	}
 }
 
+// restart asks for one. The daemon may take commands a moment before it takes
+// questions.
 func (r *running) restart(cfg daemon.Config) {
 	r.t.Helper()
-	if _, err := daemon.Control(r.t.Context(), cfg, "restart", "test", nil); err != nil {
-		r.t.Fatal(err)
+	tick := time.NewTicker(awaitTick)
+	defer tick.Stop()
+	ctx, cancel := context.WithTimeout(r.t.Context(), awaitTimeout)
+	defer cancel()
+	for {
+		_, err := daemon.Control(ctx, cfg, "restart", "test", nil)
+		if err == nil {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+		if !errors.Is(err, daemon.ErrNotRunning) || ctx.Err() != nil {
+			r.t.Fatal(err)
+		}
 	}
 	r.ready()
 }
