@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	readyPoll        = 500 * time.Millisecond
+	readyPollFirst   = 20 * time.Millisecond // a line is printed in less
+	readyPollMax     = 500 * time.Millisecond
 	continueAttempts = 3
 	dumpReadsMax     = 4096
 )
@@ -21,7 +22,7 @@ const (
 func (d *Driver) ready(ctx context.Context, first *status) (status, error) {
 	limit := time.Now().Add(d.opt.ReadyTimeout)
 	continued := 0
-	for {
+	for poll := readyPollFirst; ; poll = min(2*poll, readyPollMax) {
 		st, err := d.statusOr(ctx, first)
 		if err != nil {
 			return status{}, err
@@ -49,7 +50,7 @@ func (d *Driver) ready(ctx context.Context, first *status) (status, error) {
 		if time.Now().After(limit) {
 			return st, fiscal.Refuse(fiscal.CodePrinterBusy, "", "the device stays busy")
 		}
-		if err := pause(ctx, readyPoll); err != nil {
+		if err := pause(ctx, poll); err != nil {
 			return st, err
 		}
 	}
