@@ -72,6 +72,7 @@ func (d *Driver) searchReceipt(ctx context.Context, ref fiscal.Ref, last uint32)
 	doc := ref.Document
 	marked := d.opt.Mark != MarkNone && doc.Key != ""
 	var ours, doubtful []fiscal.ArchivedDocument
+	keys := 0 // documents with our key
 	for fd := ref.Baseline.LastFD + 1; fd <= last; fd++ {
 		a, err := d.archivedDocument(ctx, fd)
 		if err != nil {
@@ -86,6 +87,9 @@ func (d *Driver) searchReceipt(ctx context.Context, ref fiscal.Ref, last uint32)
 			return fiscal.Verdict{}, false, fmt.Errorf("document %d: %w", fd, err)
 		}
 		keyed := marked && full.Key == doc.Key
+		if keyed {
+			keys++
+		}
 		switch {
 		case same && (keyed || !marked):
 			ours = append(ours, full)
@@ -94,7 +98,7 @@ func (d *Driver) searchReceipt(ctx context.Context, ref fiscal.Ref, last uint32)
 		}
 	}
 	switch {
-	case len(ours) == 1 && len(doubtful) == 0:
+	case len(ours) == 1 && (keys == 1 || len(doubtful) == 0): // with the key, a twin of another program is no doubt
 		return fiscal.Verdict{Finding: fiscal.Made, Receipt: d.foundReceipt(ctx, ref, ours[0])}, true, nil
 	case len(ours)+len(doubtful) > 0:
 		return fiscal.Verdict{

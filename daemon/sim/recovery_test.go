@@ -1,0 +1,292 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	printer "kassad/devices/emul/shtrih"
+	"kassad/fiscal"
+)
+
+// outage is how long a short interruption lasts in tests.
+const outage = 150 * time.Millisecond
+
+// trouble is a fault point of the reference 5.8 as it meets a command.
+type trouble struct {
+	name string
+	do   []printer.Action
+	with func(b *bench) // beside the actions
+	held fiscal.Code    // ends for a person
+	only []string       // orders that it concerns; nil: all
+}
+
+func paperBack(when printer.Moment) []printer.Action {
+	return []printer.Action{printer.RunOutOfPaper{When: when}, printer.Call{When: when, Do: func(p *printer.Printer) {
+		time.AfterFunc(outage, p.PaperIn)
+	}}}
+}
+
+func troubles() []trouble {
+	receipts := []string{"sale", "refund", "correction"}
+	list := []trouble{
+		{name: "1 command lost", do: []printer.Action{printer.DropCommand{}}},
+		{name: "1 command damaged", do: []printer.Action{printer.NAKCommand{}}},
+		{name: "1 line cut before", do: []printer.Action{printer.CutBefore{}}},
+		{name: "2 answer lost", do: []printer.Action{printer.LoseAnswer{}}},
+		{name: "2 ACK and answer lost", do: []printer.Action{printer.LoseAnswer{LoseAck: true}}},
+		{name: "2 ACK lost", do: []printer.Action{printer.LoseAck{}}},
+		{name: "3 cut, pending kept", do: []printer.Action{printer.ExecuteThenCut{}}},
+		{name: "3 cut, pending dropped", do: []printer.Action{printer.ExecuteThenCut{DropPending: true}}},
+		{name: "3 cut, ACK lost, pending kept", do: []printer.Action{printer.ExecuteThenCut{LoseAck: true}}},
+		{name: "3 cut, ACK lost, pending dropped", do: []printer.Action{printer.ExecuteThenCut{LoseAck: true, DropPending: true}}},
+		{name: "4 power after", do: []printer.Action{printer.ExecuteThenPowerCycle{Off: outage}}},
+		{name: "4 power after, at once back", do: []printer.Action{printer.ExecuteThenPowerCycle{}}},
+		{name: "4 power after, print interrupted", do: []printer.Action{printer.ExecuteThenPowerCycle{Off: outage, Interrupted: true}}},
+		{name: "5 power before, receipt kept", do: []printer.Action{printer.PowerCycleBefore{Off: outage, KeepReceipt: true}}},
+		{name: "5 power before, receipt lost", do: []printer.Action{printer.PowerCycleBefore{Off: outage, LoseReceipt: true}}},
+		{name: "6 slow", do: []printer.Action{printer.Slow{Before: 4 * time.Second}}},
+		{name: "6 slow answer", do: []printer.Action{printer.Slow{After: 4 * time.Second}}},
+		{name: "6 slow, host gone", do: []printer.Action{printer.Slow{Before: time.Second}}, with: func(b *bench) {
+			time.AfterFunc(outage, b.Disconnect)
+		}},
+		{name: "6 slow answer, host gone", do: []printer.Action{printer.Slow{After: time.Second}}, with: func(b *bench) {
+			time.AfterFunc(outage, b.Disconnect)
+		}},
+		{name: "6 cable out", with: func(b *bench) {
+			b.PullCable()
+			time.AfterFunc(2*time.Second, b.PlugCable)
+		}},
+		{name: "7 paper out before", do: paperBack(printer.Before)},
+		{name: "7 paper out during", do: paperBack(printer.During)},
+		{name: "7 paper out after", do: paperBack(printer.After)},
+		{name: "8 busy afterwards", do: []printer.Action{printer.StayBusy{Times: 3}}},
+		{name: "9 bad LRC", do: []printer.Action{printer.BadLRC{}}},
+		{name: "10 stray FF", do: []printer.Action{printer.Stray{}}},
+		{name: "10 stray bytes", do: []printer.Action{printer.Stray{Bytes: []byte{0x00, 0xFF, 0x15}}}},
+		{name: "11 confirmation lost", do: []printer.Action{printer.LoseConfirm{}}},
+		{name: "13 foreign before", do: []printer.Action{printer.ForeignDocument{Total: 7700, When: printer.Before}}, only: receipts},
+		{name: "13 foreign before, answer lost", only: receipts,
+			do: []printer.Action{printer.ForeignDocument{Total: 7700, When: printer.Before}, printer.ExecuteThenCut{DropPending: true}}},
+		{name: "13 foreign after, answer lost", only: receipts,
+			do: []printer.Action{printer.ForeignDocument{Total: 7700, When: printer.After}, printer.ExecuteThenCut{DropPending: true}}},
+		{name: "13 foreign twin, answer lost", only: []string{"sale"},
+			do: []printer.Action{printer.ForeignDocument{Total: 34990, When: printer.Before}, printer.ExecuteThenCut{DropPending: true}}},
+		{name: "13 foreign twin instead", only: []string{"sale"}, held: fiscal.CodeClosedByOther,
+			do: []printer.Action{printer.ForeignDocument{Total: 34990, When: printer.Before}, printer.PowerCycleBefore{LoseReceipt: true}}},
+	}
+	for _, at := range []int{0, 1, 2, 3, 4, -2} {
+		list = append(list, trouble{name: fmt.Sprintf("9 byte %d damaged", at), do: []printer.Action{printer.Corrupt{At: at, Xor: 0x40}}})
+	}
+	for _, n := range []int{0, 1, 2, 4} {
+		list = append(list, trouble{name: fmt.Sprintf("2 answer ends after %d bytes", n), do: []printer.Action{printer.Truncate{Bytes: n}}},
+			trouble{name: fmt.Sprintf("3 line cut after %d bytes", n), do: []printer.Action{printer.CutAnswer{Bytes: n}}})
+	}
+	return list
+}
+
+func (tr trouble) concerns(o order) bool {
+	if tr.only == nil {
+		return true
+	}
+	for _, name := range tr.only {
+		if name == o.name {
+			return true
+		}
+	}
+	return false
+}
+
+// ordeal is one order on a printer of its own, with the trouble at one of its
+// commands.
+type ordeal struct {
+	order
+	trouble
+	at    []uint16 // the command that the trouble meets; nil: the one that decides
+	bench *bench
+}
+
+// Every fault point of the reference 5.8 meets the deciding command of every
+// kind of order: one document, one answer that agrees with it.
+func TestFaultPoints(t *testing.T) {
+	t.Parallel()
+	var list []*ordeal
+	for _, o := range orders() {
+		for _, tr := range troubles() {
+			if tr.concerns(o) {
+				list = append(list, &ordeal{order: o, trouble: tr})
+			}
+		}
+	}
+	suffer(t, list)
+}
+
+// The other commands of a receipt get lost as well; the deciding one has not
+// been sent then, and is in the end sent once.
+func TestFaultPointsBeforeTheClose(t *testing.T) {
+	t.Parallel()
+	var list []*ordeal
+	for _, o := range orders() {
+		if o.form != fiscal.FormReceipt && o.form != fiscal.FormCorrection && o.form != fiscal.FormShiftClose {
+			continue
+		}
+		for _, at := range []uint16{0x8D, 0xFF0C, 0xFF46, 0x89, 0xFF35, 0xFF42} {
+			for _, tr := range troubles() {
+				if strings.HasPrefix(tr.name, "6") || strings.HasPrefix(tr.name, "13") || strings.Contains(tr.name, "bytes") {
+					continue
+				}
+				if o.uses(at) {
+					list = append(list, &ordeal{order: o, trouble: tr, at: []uint16{at}})
+				}
+			}
+		}
+	}
+	suffer(t, list)
+}
+
+// uses tells whether the order's document is made with a command.
+func (o order) uses(command uint16) bool {
+	switch o.name {
+	case "shift-close":
+		return command == 0xFF42 || command == 0xFF0C
+	case "correction105":
+		return command == 0xFF35 || command == 0xFF0C
+	default:
+		return command != 0xFF42 && command != 0xFF35
+	}
+}
+
+// suffer runs every ordeal on a device of one shop, side by side.
+func suffer(t *testing.T, list []*ordeal) {
+	printers := map[string]printer.Config{}
+	for i, o := range list {
+		printers[fmt.Sprintf("d%d", i)] = printer.Config{Serial: fmt.Sprintf("%016d", i+1), FNSerial: serialOf(i + 1), FFD: o.ffd, CashDrawer: 500_000}
+	}
+	s := openShop(t, Options{Printers: printers, Config: hurried, Policy: impatient()})
+	var tills []*Till
+	for i := range 8 {
+		tills = append(tills, openTill(t, s, fmt.Sprintf("till%d", i)))
+	}
+	var group sync.WaitGroup
+	for i, o := range list {
+		o.bench = newBench(s, fmt.Sprintf("d%d", i))
+		if o.shift {
+			openedShift(t, s, o.bench.name)
+		}
+		group.Go(func() { o.run(t, s, tills[i%len(tills)]) })
+	}
+	group.Wait()
+	for _, o := range list {
+		o.markForeign(s)
+	}
+}
+
+func (o *ordeal) String() string { return fmt.Sprintf("%s %s: %s at %X", o.bench.name, o.order.name, o.trouble.name, o.at) }
+
+// arm lays the trouble in the way of the command.
+func (o *ordeal) arm() {
+	codes := o.at
+	if codes == nil {
+		codes = o.close
+	}
+	when := printer.Command(codes...)
+	for _, a := range o.do {
+		o.bench.Inject(printer.Fault{When: when, Do: a})
+	}
+	if o.with != nil {
+		var once sync.Once
+		o.bench.OnCommand(func(msg []byte) {
+			if when(msg) {
+				once.Do(func() { o.with(o.bench) })
+			}
+		})
+	}
+}
+
+func (o *ordeal) run(t *testing.T, s *Shop, till *Till) {
+	before, drawer := len(o.bench.Storage().Ledger()), o.bench.Drawer()
+	o.arm()
+	id := NewID()
+	p := beginRaw(t, till, o.verb, id, onDevice(id, o.bench.name, o.body))
+	if o.held != "" {
+		o.awaitPerson(t, s, p)
+		return
+	}
+	select {
+	case a := <-p.final:
+		o.check(t, a, before, drawer)
+	case <-time.After(longest):
+		t.Errorf("%s: no final answer", o)
+	}
+}
+
+// awaitPerson holds the command and gives it up.
+func (o *ordeal) awaitPerson(t *testing.T, s *Shop, p *pending) {
+	timeout := time.After(longest)
+	for {
+		p.mu.Lock()
+		last := Answer{}
+		if len(p.seen) > 0 {
+			last = p.seen[len(p.seen)-1]
+		}
+		moved := p.moved
+		p.mu.Unlock()
+		if last.State == fiscal.Held {
+			if last.Error.Code != o.held {
+				t.Errorf("%s: held as %s", o, last.Error.Code)
+			}
+			if err := resolve(t, s, p.id, fiscal.ResolveGiveUp, 0); err != nil {
+				t.Errorf("%s: %v", o, err)
+			}
+			break
+		}
+		select {
+		case <-moved:
+		case <-timeout:
+			t.Errorf("%s: not held", o)
+			return
+		}
+	}
+	if a := <-p.final; a.State != fiscal.Abandoned {
+		t.Errorf("%s: %s", o, a.Raw)
+	}
+}
+
+// check holds the answer against the device: one document, made once.
+func (o *ordeal) check(t *testing.T, a Answer, before int, drawer int64) {
+	if a.State != fiscal.Done {
+		t.Errorf("%s: %s", o, a.Raw)
+		return
+	}
+	made := 0
+	for _, e := range o.bench.Storage().Ledger()[before:] {
+		if uint8(e.Form) == o.form && (entryKey(e) != "" || o.form == fiscal.FormShiftOpen || o.form == fiscal.FormShiftClose) {
+			made++
+		}
+	}
+	if want := min(int(o.form), 1); made != want {
+		t.Errorf("%s: %d documents, want %d", o, made, want)
+	}
+	if got := o.bench.Drawer() - drawer; got != o.drawer {
+		t.Errorf("%s: the drawer has moved by %d, want %d", o, got, o.drawer)
+	}
+	if o.verb == fiscal.VerbXReport && o.bench.reports() > 1 {
+		t.Errorf("%s: printed %d times", o, o.bench.reports())
+	}
+	if (o.verb == fiscal.VerbShiftClose || o.verb == fiscal.VerbXReport) && len(a.Counters) == 0 {
+		t.Errorf("%s: no figures: %s", o, a.Raw)
+	}
+}
+
+// markForeign enters what the fault made behind the daemon's back.
+func (o *ordeal) markForeign(s *Shop) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range o.bench.Storage().Ledger() {
+		if len(e.Items) == 1 && e.Items[0].Name == "Чужой товар" {
+			s.foreign[docID(o.bench.Storage().Serial(), e.FD)] = true
+		}
+	}
+}
