@@ -90,11 +90,15 @@ func New(cfg Config, opt Options) (*Daemon, error) {
 	}
 	d.log = ringLogger(opt.Log, d.ring)
 	d.state = mqtt.NewState(stateInterval)
-	if d.spool, err = spool.Open(storePath(cfg.DataDir), spool.Options{}); err != nil {
+	var aside string
+	if d.spool, aside, err = openStore(cfg.DataDir, d.started); err != nil {
 		return nil, err
 	}
 	if err := d.build(); err != nil {
 		return nil, errors.Join(err, d.Close())
+	}
+	if aside != "" {
+		d.alerts.raise("", fiscal.CodeStoreRecovered, "the damaged journal was set aside as "+aside)
 	}
 	return d, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sort"
 	"time"
 
@@ -157,9 +156,6 @@ func DoctorOffline(ctx context.Context, cfg Config, open func(DeviceConfig) (fis
 	}
 	return checks
 }
-
-// storePath is the journal's file.
-func storePath(dir string) string { return filepath.Join(dir, "kassad.db") }
 
 // StorePath is the journal's file of cfg, for who reads it while no daemon runs.
 func StorePath(cfg Config) string { return storePath(cfg.DataDir) }

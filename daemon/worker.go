@@ -395,6 +395,9 @@ func (w *worker) save(it *item) error {
 	if err == nil && stored.State.Final() {
 		w.afterDocument(stored)
 	}
+	if errors.Is(err, spool.ErrTaken) {
+		return w.hold(it, err)
+	}
 	return err
 }
 
