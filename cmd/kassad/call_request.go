@@ -17,49 +17,62 @@ type request struct {
 	payload []byte
 }
 
-// complete makes an envelope of what the user wrote: a body, or an envelope,
-// which is known by its own fields. What is there stays as it is, so that the
-// daemon, not this command, judges it.
-func complete(text []byte, id, device string, now time.Time) (request, error) {
-	var given map[string]json.RawMessage
+// envelope is a command by its top-level fields; what the user wrote in them
+// stays as it is, so that the daemon, not this command, judges it.
+type envelope map[string]json.RawMessage
+
+// wrap takes what the user wrote for a body, or for an envelope, which is known
+// by its own fields.
+func wrap(text []byte) (envelope, error) {
+	var given envelope
 	if err := json.Unmarshal(text, &given); err != nil {
-		return request{}, fiscal.Refuse(fiscal.CodeBadJSON, "", err.Error())
+		return nil, fiscal.Refuse(fiscal.CodeBadJSON, "", err.Error())
 	}
-	envelope := given
-	_, body := given["body"]
-	_, versioned := given["v"]
-	if !body && !versioned {
-		envelope = map[string]json.RawMessage{"body": json.RawMessage(text)}
+	if given.has("body") || given.has("v") {
+		return given, nil
 	}
-	set := func(name, value string) {
-		quoted, _ := json.Marshal(value) // a string always marshals
-		envelope[name] = quoted
+	return envelope{"body": json.RawMessage(text)}, nil
+}
+
+func (e envelope) has(name string) bool {
+	_, there := e[name]
+	return there
+}
+
+func (e envelope) set(name, value string) {
+	e[name], _ = json.Marshal(value) // a string always marshals
+}
+
+// complete makes a command of what the user wrote and fills in what is missing.
+func complete(text []byte, id, device string, now time.Time) (request, error) {
+	e, err := wrap(text)
+	if err != nil {
+		return request{}, err
 	}
-	if id != "" {
-		set("id", id)
-	}
-	if device != "" {
-		set("device", device)
-	}
-	if _, there := envelope["v"]; !there {
-		envelope["v"] = json.RawMessage("1")
-	}
-	if _, there := envelope["id"]; !there {
+	if id == "" && !e.has("id") {
 		fresh, err := uuid.NewV7()
 		if err != nil {
 			return request{}, err
 		}
-		set("id", fresh.String())
+		id = fresh.String()
 	}
-	if _, there := envelope["at"]; !there {
-		set("at", now.Format(time.RFC3339))
+	if id != "" {
+		e.set("id", id)
+	}
+	if device != "" {
+		e.set("device", device)
+	}
+	if !e.has("v") {
+		e["v"] = json.RawMessage("1")
+	}
+	if !e.has("at") {
+		e.set("at", now.Format(time.RFC3339))
 	}
 	var r request
-	if json.Unmarshal(envelope["id"], &r.id) != nil || !mqtt.ValidID(r.id) {
+	if json.Unmarshal(e["id"], &r.id) != nil || !mqtt.ValidID(r.id) {
 		return request{}, fiscal.Refuse(fiscal.CodeBadValue, "id", "1 to 64 of A-Za-z0-9._:-")
 	}
-	var err error
-	r.payload, err = json.Marshal(envelope)
+	r.payload, err = json.Marshal(e)
 	return r, err
 }
 
