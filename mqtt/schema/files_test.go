@@ -13,6 +13,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"kassad/daemon"
+	"kassad/devices/link"
 	"kassad/fiscal"
 	"kassad/mqtt"
 )
@@ -70,11 +71,8 @@ type (
 	restartResult struct {
 		Restart string `json:"restart"`
 	}
-	portResult struct {
-		Name, VID, PID, Serial, Product string
-	}
 	detectResult struct {
-		Ports   []portResult                `json:"ports"`
+		Ports   []link.Port                 `json:"ports"`
 		Devices map[string]mqtt.DeviceState `json:"devices"`
 	}
 	backupResult struct {
