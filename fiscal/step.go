@@ -295,8 +295,10 @@ func (r Record) done(ev Event, receipt Receipt) (Record, []Effect) {
 	if receipt.Kind != "" {
 		r.Receipt = &receipt
 	}
-	if r.Verb == VerbShiftClose && r.Baseline != nil && receipt.By == "" {
-		r.Counters = r.Baseline.Counters
+	if r.Verb == VerbShiftClose && r.Baseline != nil && r.Baseline.Counters != nil && receipt.By == "" {
+		closed := *r.Baseline.Counters // read before, so that a lost answer loses no figure
+		closed.ClosedAt = receipt.At
+		r.Counters = &closed
 	}
 	return r.end(ev, Done)
 }
