@@ -3,6 +3,8 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,8 +26,21 @@ const (
 	controlBodyMax = 1 << 20
 )
 
-// ControlPath is where the daemon of cfg listens.
-func ControlPath(cfg Config) string { return filepath.Join(cfg.DataDir, controlName) }
+// socketPathMax is what every system takes as the path of a socket; 108 bytes
+// with the closing zero on Linux, fewer elsewhere.
+const socketPathMax = 100
+
+// ControlPath is where the daemon of cfg listens: in its data directory, or,
+// where that path is too long for a socket, under a name made of it in the
+// directory for temporary files.
+func ControlPath(cfg Config) string {
+	path := filepath.Join(cfg.DataDir, controlName)
+	if len(path) <= socketPathMax {
+		return path
+	}
+	sum := sha256.Sum256([]byte(path))
+	return filepath.Join(os.TempDir(), "kassad-"+hex.EncodeToString(sum[:8])+".sock")
+}
 
 // controlReply is what the socket answers: a result or an error.
 type controlReply struct {
@@ -33,20 +48,25 @@ type controlReply struct {
 	Error  *fiscal.Error   `json:"error,omitempty"`
 }
 
-// serveControl answers until ctx ends.
-func (d *Daemon) serveControl(ctx context.Context) error {
+// listenControl opens the socket.
+func (d *Daemon) listenControl() (net.Listener, error) {
 	path := ControlPath(d.cfg)
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket == 0 {
-		return fmt.Errorf("control socket: %s exists and is no socket; move it away", path)
+		return nil, fmt.Errorf("control socket: %s exists and is no socket; move it away", path)
 	}
 	os.Remove(path) // left by a kill: the store's lock says that we are alone
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return fmt.Errorf("control socket: %w", err)
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	if err := os.Chmod(path, controlMode); err != nil {
-		return fmt.Errorf("control socket: %w", err)
+		return nil, fmt.Errorf("control socket: %w", errors.Join(err, l.Close()))
 	}
+	return l, nil
+}
+
+// serveControl answers until ctx ends.
+func (d *Daemon) serveControl(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{op}", d.control)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: controlTimeout}
@@ -60,7 +80,7 @@ func (d *Daemon) serveControl(ctx context.Context) error {
 			srv.Close()
 		}
 	})
-	err = srv.Serve(l)
+	err := srv.Serve(l)
 	if !stop() {
 		<-closed
 	}

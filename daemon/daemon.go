@@ -157,6 +157,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.openBroker(hard); err != nil {
 		return err
 	}
+	control, err := d.listenControl()
+	if err != nil {
+		return err
+	}
 	workers, hard2 := errgroup.WithContext(hard)
 	for _, w := range d.workers {
 		workers.Go(func() error { return w.run(hard2) })
@@ -164,6 +168,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	serving, stopServing := context.WithCancel(hard2)
 	defer stopServing()
 	services, serving := errgroup.WithContext(serving)
+	services.Go(func() error { return d.serveControl(serving, control) })
 	d.serve(services, serving)
 	reason := d.wait(ctx, hard2, serving)
 	d.log.Info("stopping", "why", fmt.Sprint(reason))
@@ -171,7 +176,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	close(d.stopping)
 	grace := time.AfterFunc(stopGrace, cancel)
 	defer grace.Stop()
-	err := workers.Wait()
+	err = workers.Wait()
 	d.sayGoodbye()
 	stopServing()
 	err = errors.Join(err, services.Wait())
@@ -197,15 +202,13 @@ func (d *Daemon) wait(ctx, workers, services context.Context) error {
 	}
 }
 
-// serve starts everything that talks to the outside: the links, the intake,
-// the control socket.
+// serve starts everything that talks MQTT: the links and the intake.
 func (d *Daemon) serve(group *errgroup.Group, ctx context.Context) {
 	d.publishAll()
 	for _, l := range d.links {
 		l.link.Start(ctx)
 		group.Go(func() error { return d.receive(ctx, l) })
 	}
-	group.Go(func() error { return d.serveControl(ctx) })
 	group.Go(func() error { return d.watch(ctx) })
 }
 

@@ -20,6 +20,7 @@ const (
 	terminalRepeat  = 4 * time.Second // the same id again, until something answers
 	terminalQuiesce = 250             // ms, for the DISCONNECT to leave
 	answersBuffered = 64
+	protocol311     = 4 // MQTT 3.1.1, so that a refusal is not taken for an old broker
 )
 
 // TerminalConfig is how a terminal reaches the broker.
@@ -30,6 +31,10 @@ type TerminalConfig struct {
 	Username string
 	Password string
 	CAFile   string
+	// ClientID names the session at the broker; default "terminal-" and Name.
+	// With Fleeting the broker keeps nothing for it after the connection.
+	ClientID string
+	Fleeting bool
 }
 
 // Reply is one answer as it came.
@@ -59,8 +64,11 @@ type Terminal struct {
 // nil, is called for every answer in order, from one goroutine.
 func DialTerminal(ctx context.Context, cfg TerminalConfig, heard func(Reply)) (*Terminal, error) {
 	t := &Terminal{cfg: cfg, waiters: map[string]chan Reply{}, heard: heard}
-	o := paho.NewClientOptions().AddBroker(cfg.URL).SetClientID("terminal-" + cfg.Name).
-		SetCleanSession(false).SetAutoReconnect(true).SetConnectRetry(false).SetConnectTimeout(terminalConnect).
+	if cfg.ClientID == "" {
+		cfg.ClientID = "terminal-" + cfg.Name
+	}
+	o := paho.NewClientOptions().AddBroker(cfg.URL).SetClientID(cfg.ClientID).SetProtocolVersion(protocol311).
+		SetCleanSession(cfg.Fleeting).SetAutoReconnect(true).SetConnectRetry(false).SetConnectTimeout(terminalConnect).
 		SetMaxReconnectInterval(terminalRepeat).SetUsername(cfg.Username).SetPassword(cfg.Password)
 	o.SetDefaultPublishHandler(t.receive)
 	if cfg.CAFile != "" {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"kassad/daemon"
 	"kassad/fiscal"
 	"kassad/mqtt"
@@ -141,7 +143,11 @@ func (c *callCommand) read(stdin io.Reader) ([]byte, error) {
 // terminal tells how to reach the broker: flags, and the configuration for what
 // they leave open.
 func (c *callCommand) terminal() (mqtt.TerminalConfig, error) {
-	t := mqtt.TerminalConfig{URL: c.URL, Root: c.Root, Name: c.Terminal, Username: c.User, CAFile: c.CAFile}
+	// A session of its own: two calls at once under one name are no quarrel.
+	t := mqtt.TerminalConfig{
+		URL: c.URL, Root: c.Root, Name: c.Terminal, Username: c.User, CAFile: c.CAFile,
+		ClientID: "call-" + uuid.NewString(), Fleeting: true,
+	}
 	if t.Name == "" {
 		t.Name = defaultTerminal
 		if c.User != "" { // where names are proven, a terminal speaks under its own
@@ -206,7 +212,7 @@ func dialHint(cfg mqtt.TerminalConfig, err error) string {
 	switch text := strings.ToLower(err.Error()); {
 	case cfg.URL == "":
 		return "the configuration has no broker for terminals: name one with --url"
-	case strings.Contains(text, "not authorized"), strings.Contains(text, "bad user name"), strings.Contains(text, "protocol version"):
+	case strings.Contains(text, "not authorized"), strings.Contains(text, "bad user name"):
 		// The client tries the older protocol after a refusal, and the answer to
 		// that one hides the first.
 		return "give --user and --password-file of a name in the broker's users file"

@@ -168,7 +168,6 @@ func TestDialHints(t *testing.T) {
 	}{
 		{mqtt.TerminalConfig{}, errors.New("no servers"), "--url"},
 		{known, errors.New("not Authorized"), "--password-file"},
-		{known, errors.New("unacceptable protocol version"), "--password-file"},
 		{known, errors.New("network Error : tls: failed to verify certificate"), "--ca-file"},
 		{known, &net.OpError{Op: "dial", Err: errors.New("refused")}, "kassad status"},
 		{known, errors.New("something else"), "kassad doctor"},
