@@ -234,28 +234,30 @@ func waitUp(t *testing.T, l *mqtt.Link) {
 	}
 }
 
+// Mosquitto keeps a retained command and sends it at the next subscription,
+// until the daemon clears it. The embedded broker keeps none and tells at once
+// (see its own tests).
 func TestRetainedCommandIsMarked(t *testing.T) {
 	t.Parallel()
-	onTargets(t, func(t *testing.T, url string, _ func()) {
-		topics := mqtttest.Topics(t)
-		till := mqtttest.MustConnect(t, url)
-		till.Send(t, topics.Command("till1", "sale"), "retained", true)
-		l, e := startLink(t, url)
-		await(t, "up", e.up)
-		in := receive(t, l)
-		if !in.Retained {
-			t.Error("the retain flag is lost")
-		}
-		in.Ack()
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		if err := l.Publish(ctx, in.Topic, nil, true); err != nil {
-			t.Fatal(err)
-		}
-		if in := receive(t, l); in.Retained || len(in.Payload) != 0 {
-			t.Errorf("got %+v, want our own clearing", in)
-		}
-	})
+	url := mqtttest.StartMosquitto(t, mqtttest.MosquittoOptions{}).URL
+	topics := mqtttest.Topics(t)
+	till := mqtttest.MustConnect(t, url)
+	till.Send(t, topics.Command("till1", "sale"), "retained", true)
+	l, e := startLink(t, url)
+	await(t, "up", e.up)
+	in := receive(t, l)
+	if !in.Retained {
+		t.Error("the retain flag is lost")
+	}
+	in.Ack()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := l.Publish(ctx, in.Topic, nil, true); err != nil {
+		t.Fatal(err)
+	}
+	if in := receive(t, l); in.Retained || len(in.Payload) != 0 {
+		t.Errorf("got %+v, want our own clearing", in)
+	}
 }
 
 func TestTooLargePayloadIsHandedOver(t *testing.T) {

@@ -93,7 +93,9 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 			h.deny(cl, "will", pk.Connect.WillTopic)
 			cl.Properties.Will = mochi.Will{}
 		}
-		cl.Properties.Will.Retain = cl.Properties.Will.Retain && who != roleTerminal && who != roleManager
+		if who != roleDaemon && h.isOrder(cl.Properties.Will.TopicName) {
+			cl.Properties.Will.Retain = false
+		}
 	}
 	return true
 }
@@ -170,9 +172,20 @@ func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 	return hide(c, pk), nil
 }
 
-// OnPacketEncode writes the identifiers and the retain flag back.
+// OnPacketEncode writes the identifiers and the retain flag back, and keeps
+// the greeting first.
 func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
+	if c, ok := cl.Net.Conn.(*conn); ok && pk.FixedHeader.Type == packets.Publish {
+		c.awaitGreeting()
+	}
 	return reveal(cl, tellRetained(pk))
+}
+
+// OnPacketSent notes the greeting. A connection is greeted once.
+func (h *hook) OnPacketSent(cl *mochi.Client, pk packets.Packet, _ []byte) {
+	if c, ok := cl.Net.Conn.(*conn); ok && pk.FixedHeader.Type == packets.Connack {
+		close(c.greeted)
+	}
 }
 
 // OnPublishDropped: a client reads too slowly and its queue is full.

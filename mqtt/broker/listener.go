@@ -33,12 +33,33 @@ type listener struct {
 
 var _ listeners.Listener = (*listener)(nil)
 
-// conn carries what belongs to a connection and not to a session. The fields
-// are used by the connection's reading goroutine only.
+// conn carries what belongs to a connection and not to a session. ackID and
+// bucket are used by the connection's reading goroutine only.
 type conn struct {
 	net.Conn
-	ackID  uint16
-	bucket bucket
+	ackID   uint16
+	bucket  bucket
+	greeted chan struct{} // CONNACK is written
+	gone    chan struct{} // closed
+	closing sync.Once
+}
+
+func newConn(accepted net.Conn) *conn {
+	return &conn{Conn: accepted, bucket: newBucket(time.Now()), greeted: make(chan struct{}), gone: make(chan struct{})}
+}
+
+func (c *conn) Close() error {
+	c.closing.Do(func() { close(c.gone) })
+	return c.Conn.Close()
+}
+
+// awaitGreeting holds a message back until CONNACK is written: the library
+// registers a client before, and a message to it could be quicker.
+func (c *conn) awaitGreeting() {
+	select {
+	case <-c.greeted:
+	case <-c.gone:
+	}
 }
 
 func listen(id, address string, config *tls.Config, log *slog.Logger) (*listener, error) {
@@ -75,7 +96,7 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 }
 
 func (l *listener) take(accepted net.Conn, establish listeners.EstablishFn) {
-	c := &conn{Conn: accepted, bucket: newBucket(time.Now())}
+	c := newConn(accepted)
 	if l.tls != nil {
 		c.Conn = tls.Server(accepted, l.tls)
 	}

@@ -24,12 +24,17 @@ func (h *hook) keepNothing(pk packets.Packet) packets.Packet {
 	if !pk.FixedHeader.Retain {
 		return pk
 	}
-	topic, err := h.rights.topics.Parse(pk.TopicName)
-	if err == nil && (topic.Kind == mqtt.TopicCommand || topic.Kind == mqtt.TopicRequest) {
+	if h.isOrder(pk.TopicName) {
 		pk.FixedHeader.Retain = false
 		pk.Properties.User = append(pk.Properties.User, packets.UserProperty{Key: retainedMark})
 	}
 	return pk
+}
+
+// isOrder tells the topics of commands and requests, which are carried out.
+func (h *hook) isOrder(topic string) bool {
+	parsed, err := h.rights.topics.Parse(topic)
+	return err == nil && (parsed.Kind == mqtt.TopicCommand || parsed.Kind == mqtt.TopicRequest)
 }
 
 // tellRetained turns the mark into the flag while a message is written.

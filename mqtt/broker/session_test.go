@@ -39,8 +39,9 @@ func dialRaw(t *testing.T, address, id string) *raw {
 	connect := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
 	connect.ProtocolName, connect.ProtocolVersion, connect.ClientIdentifier, connect.Keepalive = "MQTT", 4, id, 60
 	r.send(connect)
-	if ack, ok := r.read().(*packets.ConnackPacket); !ok || ack.ReturnCode != 0 {
-		t.Fatalf("got %v", ack)
+	p := r.read()
+	if ack, ok := p.(*packets.ConnackPacket); !ok || ack.ReturnCode != 0 {
+		t.Fatalf("first packet is %v", p)
 	}
 	return r
 }
