@@ -22,6 +22,8 @@ type Told struct {
 	FD       uint32
 	Total    fiscal.Money
 	Conflict string // a final answer that contradicts an earlier final one
+
+	accepted bool // the State is a command's, not a refused message's
 }
 
 // Books are the three accounts of one business day.

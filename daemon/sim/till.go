@@ -78,22 +78,29 @@ func (t *Till) hear(r mqtt.Reply) {
 		t.shop.told[a.ID] = told
 		t.shop.order = append(t.shop.order, a.ID)
 	}
-	if told.State.Final() && a.Final && (told.State != a.State || a.Fiscal != nil && told.FD != a.Fiscal.FD) && !refusedRepeat(a) {
-		told.Conflict = fmt.Sprintf("%s (document %d)", told.State, told.FD)
-	}
-	if told.State.Final() && (!a.Final || refusedRepeat(a)) {
+	if refusedMessage(a) {
+		if !told.accepted {
+			told.State = a.State
+		}
 		return
 	}
-	told.State = a.State
+	if told.accepted && told.State.Final() && a.Final && (told.State != a.State || a.Fiscal != nil && told.FD != a.Fiscal.FD) {
+		told.Conflict = fmt.Sprintf("%s (document %d)", told.State, told.FD)
+	}
+	if told.accepted && told.State.Final() && !a.Final {
+		return
+	}
+	told.State, told.accepted = a.State, true
 	if a.Fiscal != nil {
 		told.FN, told.FD, told.Total = a.Fiscal.FN, a.Fiscal.FD, a.Fiscal.Total
 	}
 }
 
-// refusedRepeat tells an answer to a message from one to the command: the id
-// stands for something else, or the message was no good.
-func refusedRepeat(a Answer) bool {
-	return a.Error != nil && (a.Error.Code == fiscal.CodeIDConflict || a.Error.Code == fiscal.CodeRetained || a.Error.Code == fiscal.CodeBusy)
+// refusedMessage tells an answer to a message from one to the command: it was
+// not accepted, binds no id and says nothing of what the id stands for. An
+// accepted command is rejected by its second answer at the earliest.
+func refusedMessage(a Answer) bool {
+	return a.N == 1 && (a.State == fiscal.Rejected || a.State == fiscal.Expired)
 }
 
 // NewID makes an id as a terminal should.
