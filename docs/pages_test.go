@@ -1,0 +1,144 @@
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"kassad/daemon"
+	"kassad/fiscal"
+)
+
+// pages are all pages for readers, with their text, by path from here.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, name := range append(names, "../README.md", "../README.ru.md", "../CHANGELOG.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = string(text)
+	}
+	return all
+}
+
+// blocks splits a page into prose and the fenced blocks of one language.
+func blocks(page, language string) (prose string, fenced []string) {
+	for i, part := range strings.Split("\n"+page, "\n```") {
+		if i%2 == 0 {
+			prose += part
+			continue
+		}
+		if info, body, _ := strings.Cut(part, "\n"); info == language {
+			fenced = append(fenced, body)
+		}
+	}
+	return prose, fenced
+}
+
+var (
+	linkPattern    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	headingPattern = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	notInAnchor    = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// anchors are the places of a page as code hosts name them.
+func anchors(page string) (found []string) {
+	prose, _ := blocks(page, "")
+	for _, m := range headingPattern.FindAllStringSubmatch(prose, -1) {
+		found = append(found, strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return found
+}
+
+// TestLinks follows every link between the pages and into the tree.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	all := pages(t)
+	for name, text := range all {
+		prose, _ := blocks(text, "")
+		for _, m := range linkPattern.FindAllStringSubmatch(prose, -1) {
+			file, anchor, _ := strings.Cut(m[1], "#")
+			target := name
+			if file != "" {
+				target = filepath.Join(filepath.Dir(name), file)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: %s leads nowhere", name, m[1])
+			} else if anchor != "" && !slices.Contains(anchors(all[target]), anchor) {
+				t.Errorf("%s: %s has no heading #%s", name, target, anchor)
+			}
+		}
+	}
+}
+
+// keys lists the keys of a configuration and of everything in it.
+func keys(t reflect.Type) (found []string) {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		found = append(append(found, t.Field(i).Tag.Get("toml")), keys(t.Field(i).Type)...)
+	}
+	return found
+}
+
+// TestConfigReference wants every key of the configuration in operations.md.
+func TestConfigReference(t *testing.T) {
+	t.Parallel()
+	page := pages(t)["../docs/operations.md"]
+	for _, key := range keys(reflect.TypeFor[daemon.Config]()) {
+		if !strings.Contains(page, "`"+key+"`") && !strings.Contains(page, "["+key+"]") && !strings.Contains(page, "["+key+".") {
+			t.Errorf("operations.md does not explain %q", key)
+		}
+	}
+}
+
+// TestConfigExamples reads every configuration that a page shows.
+func TestConfigExamples(t *testing.T) {
+	t.Parallel()
+	for name, text := range pages(t) {
+		_, examples := blocks(text, "toml")
+		for _, example := range examples {
+			c, err := daemon.ParseConfig([]byte(example))
+			if err == nil && strings.Contains(name, "README") {
+				c.DataDir = t.TempDir()
+				err = c.Validate()
+			}
+			if err != nil {
+				t.Errorf("%s: %v\n%s", name, err, example)
+			}
+		}
+	}
+}
+
+// TestAlertsAreKnown holds the first column of the table of alerts against the
+// table of codes.
+func TestAlertsAreKnown(t *testing.T) {
+	t.Parallel()
+	_, rest, found := strings.Cut(pages(t)["../docs/operations.md"], "| Code ")
+	table, _, _ := strings.Cut(rest, "\n\n")
+	if !found {
+		t.Fatal("operations.md has no table of alerts")
+	}
+	for _, row := range strings.Split(table, "\n")[2:] {
+		first, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), "|")
+		for _, code := range strings.Fields(first) {
+			if code = strings.Trim(code, "`"); fiscal.Code(code).Info().Code == "" {
+				t.Errorf("there is no code %q", code)
+			}
+		}
+	}
+}
