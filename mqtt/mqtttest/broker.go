@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"testing"
+	"time"
 
 	"kassad/mqtt"
 	"kassad/mqtt/broker"
@@ -52,8 +53,12 @@ func StartBroker(t testing.TB, change ...func(*broker.Config)) *broker.Broker {
 			t.Cleanup(func() { closeAll(t, b) })
 			return b
 		}
-		if config.Listen != free || attempt == portTrys {
+		if attempt == portTrys {
 			t.Fatal(err)
+		}
+		if config.Listen != free { // of a broker that is restarted: wait
+			<-time.After(portPause)
+			continue
 		}
 		free = FreeAddress(t) // somebody else was quicker
 		config.Listen = free
@@ -75,6 +80,8 @@ const (
 	portMin  = 20_000
 	portMax  = 32_000
 	portTrys = 100
+
+	portPause = 20 * time.Millisecond
 )
 
 // FreeAddress returns a loopback address that was free a moment ago.

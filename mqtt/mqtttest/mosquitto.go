@@ -82,6 +82,7 @@ func writeMosquittoConfig(t testing.TB, address string, options MosquittoOptions
 		"listener " + port + " 127.0.0.1",
 		"persistence false",
 		"max_packet_size 300000",
+		"max_queued_messages 20000", // beyond it, 1000 by default, messages are dropped without a word
 		"log_dest stderr",
 		fmt.Sprintf("allow_anonymous %v", len(options.Password) == 0),
 	}, options.Lines...)
