@@ -284,7 +284,10 @@ func (l LinkConfig) validate(where string) []error {
 	var errs []error
 	u, err := url.Parse(l.URL)
 	if err != nil || u.Host == "" || !slices.Contains([]string{"tcp", "ssl", "tls"}, u.Scheme) {
-		return []error{fmt.Errorf("%s.url = %q: give tcp://host:1883 or ssl://host:8883", where, l.URL)}
+		return []error{fmt.Errorf("%s.url: give tcp://host:1883 or ssl://host:8883", where)}
+	}
+	if u.User != nil {
+		return []error{fmt.Errorf("%s.url names a user, and urls are shown in logs: use %s.username and %s.password_file", where, where, where)}
 	}
 	if l.Role != RoleShop && l.Role != RoleOffice {
 		errs = append(errs, fmt.Errorf("%s.role = %q: shop (terminals) or office (management)", where, l.Role))
