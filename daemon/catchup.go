@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kassad/fiscal"
@@ -36,6 +37,12 @@ func (w *worker) checked(ctx context.Context, r fiscal.Record, base fiscal.Basel
 			fmt.Sprintf("document %d carries our key and another kind or total", entry.FD))}
 	}
 	w.compare(base.Storage, base.Counters)
+	if at, err := w.journal.unsearchedAt(base.Storage); err != nil {
+		w.fail(err)
+	} else if r.Document.At.Before(at) && !r.Approved {
+		return fiscal.Event{Kind: fiscal.EventHeld, Err: fiscal.Refuse(fiscal.CodeNeedsPerson, "at",
+			"documents of that time could not be searched for this command")}
+	}
 	return fiscal.Event{Kind: fiscal.EventPrepared, Baseline: base}
 }
 
@@ -73,48 +80,89 @@ func (w *worker) catchUp(ctx context.Context, fn string, last uint32) error {
 		return w.firstSight(ctx, reader, fn, last)
 	}
 	w.log.Warn("the storage is ahead of the journal", "device", w.cfg.Name, "fn", fn, "journal", known, "storage", last)
-	recovered := 0
-	for fd := known + 1; fd <= last; fd++ {
+	if err := w.readBack(ctx, reader, fn, known+1, last); err != nil {
+		return err
+	}
+	w.alerts.raise(w.cfg.Name, fiscal.CodeStoreRecovered, fmt.Sprintf("ФД %d…%d", known+1, last))
+	return nil
+}
+
+// readBack enters the documents from..to, oldest first: whatever interrupts it,
+// the next attempt goes on where this one ended.
+func (w *worker) readBack(ctx context.Context, reader fiscal.DocumentReader, fn string, from, to uint32) error {
+	for fd := from; fd <= to; fd++ {
 		doc, err := reader.ReadDocument(ctx, fd)
-		if err != nil {
+		if notKept(err) {
+			doc = fiscal.ArchivedDocument{FD: fd}
+		} else if err != nil {
 			return err
 		}
-		foreign, err := w.journal.learn(fn, doc)
-		if err != nil {
-			w.fail(err)
+		if err := w.learn(fn, doc); err != nil {
 			return err
-		}
-		if foreign {
-			w.alerts.raise(w.cfg.Name, fiscal.CodeForeignDocument, fmt.Sprintf("ФД %d", fd))
-		} else {
-			recovered++
 		}
 	}
-	w.alerts.raise(w.cfg.Name, fiscal.CodeStoreRecovered, fmt.Sprintf("ФД %d…%d, %d our own", known+1, last, recovered))
 	return nil
+}
+
+// learn enters one document that was read back, and notes what it cannot prove:
+// a document whose requisites are not kept may be that of any command.
+func (w *worker) learn(fn string, doc fiscal.ArchivedDocument) error {
+	foreign, err := w.journal.learn(fn, doc)
+	if err == nil && doc.Key == "" && !doc.Full && (doc.Form == 0 || foreign) {
+		err = w.journal.unsearched(fn, time.Now())
+	}
+	if err != nil {
+		w.fail(err)
+		return err
+	}
+	if foreign {
+		w.alerts.raise(w.cfg.Name, fiscal.CodeForeignDocument, fmt.Sprintf("ФД %d", doc.FD))
+	}
+	return nil
+}
+
+// notKept tells whether the storage does not have the document any more.
+func notKept(err error) bool {
+	var refused *fiscal.Error
+	return errors.As(err, &refused) && refused.Code == fiscal.CodeNotFound
 }
 
 // firstSight meets a storage that the journal has never seen: a new
 // installation, or a rebuilt journal. Documents young enough to be those of
-// commands that may still come are read, newest first; an older command is
-// held as late anyway.
+// commands that may still come are read, newest first, and entered oldest
+// first; an older command is held as late anyway.
 func (w *worker) firstSight(ctx context.Context, reader fiscal.DocumentReader, fn string, last uint32) error {
-	for n, fd := 0, last; fd > 0 && n < catchUpMax; n, fd = n+1, fd-1 {
+	var docs []fiscal.ArchivedDocument
+	for fd := last; fd > 0 && len(docs) < catchUpMax; fd-- {
 		doc, err := reader.ReadDocument(ctx, fd)
-		if refused := (*fiscal.Error)(nil); errors.As(err, &refused) && refused.Code == fiscal.CodeNotFound {
-			break // beyond what the storage still keeps
+		if notKept(err) {
+			break
 		} else if err != nil {
 			return err
 		}
-		if _, err := w.journal.learn(fn, doc); err != nil {
-			w.fail(err)
-			return err
-		}
+		docs = append(docs, doc)
 		if w.late > 0 && wallAge(doc.At) > w.late {
 			break
 		}
 	}
+	for _, doc := range slices.Backward(docs) {
+		if err := w.learn(fn, doc); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// between reads what another program has made between a baseline and our own
+// document, which the journal's last number would hide.
+func (w *worker) between(ctx context.Context, r fiscal.Record) {
+	reader, ok := w.backend.(fiscal.DocumentReader)
+	if !ok || r.Receipt == nil || r.Baseline == nil || r.Receipt.FD <= r.Baseline.LastFD+1 {
+		return
+	}
+	if err := w.readBack(ctx, reader, r.Receipt.Storage, r.Baseline.LastFD+1, r.Receipt.FD-1); err != nil {
+		w.log.Warn("documents of another program were not read", "device", w.cfg.Name, "err", err)
+	}
 }
 
 // wallAge is the age of a device's wall clock, which carries no zone.

@@ -185,6 +185,24 @@ func (j *journal) learn(fn string, doc fiscal.ArchivedDocument) (foreign bool, e
 	return receipt && doc.Key == "", err
 }
 
+// unsearched notes that the storage holds documents, up to now, that may be
+// anybody's: a command settled before is not submitted without a person
+// (design 5.9).
+func (j *journal) unsearched(fn string, now time.Time) error {
+	return j.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(metaUnsearched+fn, now) })
+}
+
+// unsearchedAt is the time of the last such note; zero if there is none.
+func (j *journal) unsearchedAt(fn string) (at time.Time, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		_, err := tx.Meta(metaUnsearched+fn, &at)
+		return err
+	})
+	return at, err
+}
+
+const metaUnsearched = "unsearched "
+
 func (j *journal) queue(device string) (records []fiscal.Record, err error) {
 	err = j.spool.View(func(tx *spool.Tx) error {
 		records, err = tx.Queue(device)

@@ -308,7 +308,7 @@ func (w *worker) drive(ctx context.Context, it *item, ev fiscal.Event) error {
 		for _, e := range effects {
 			switch e.Kind {
 			case fiscal.EffectSave:
-				if err := w.save(it); errors.Is(err, errOvertaken) {
+				if err := w.save(ctx, it); errors.Is(err, errOvertaken) {
 					return nil
 				} else if err != nil {
 					return err
@@ -347,6 +347,12 @@ func (w *worker) perform(ctx context.Context, it *item, kind fiscal.EffectKind) 
 // catching up with the storage. While intake of documents is stopped, that is
 // the condition that the command waits for.
 func (w *worker) prepare(ctx context.Context, r fiscal.Record) fiscal.Event {
+	if r.Verb == fiscal.VerbXReport {
+		return w.prepareX(ctx)
+	}
+	if r.Verb == fiscal.VerbXReport {
+		return w.prepareX(ctx)
+	}
 	if why, stopped := w.paused(); stopped {
 		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.Refuse(why, "", "a person has to choose the node")}
 	}
@@ -384,7 +390,7 @@ func (w *worker) find(ctx context.Context, r fiscal.Record) fiscal.Event {
 
 // save commits the record with its answers, unless a cancel or a person was
 // first: then the stored record wins.
-func (w *worker) save(it *item) error {
+func (w *worker) save(ctx context.Context, it *item) error {
 	if it.record.State.Final() {
 		it.record.Timing.Total = time.Since(it.record.AcceptedAt)
 	}
@@ -393,7 +399,7 @@ func (w *worker) save(it *item) error {
 		it.record = stored
 	}
 	if err == nil && stored.State.Final() {
-		w.afterDocument(stored)
+		w.afterDocument(ctx, stored)
 	}
 	if errors.Is(err, spool.ErrTaken) {
 		return w.hold(it, err)
@@ -401,10 +407,10 @@ func (w *worker) save(it *item) error {
 	return err
 }
 
-// afterDocument keeps what the office asks for: the last Z and X, and the debt
-// of paper.
-func (w *worker) afterDocument(r fiscal.Record) {
-	w.polled = time.Time{} // the state has changed: look again
+// afterDocument looks at what the end of a record has changed on the device.
+func (w *worker) afterDocument(ctx context.Context, r fiscal.Record) {
+	w.polled = time.Time{}
+	w.between(ctx, r)
 	if r.Receipt != nil && r.Receipt.Unprinted {
 		w.alerts.raise(w.cfg.Name, fiscal.CodePaperOwed, r.ID)
 	} else if r.Receipt != nil {
