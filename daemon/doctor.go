@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"time"
 
@@ -28,7 +29,7 @@ type Check struct {
 
 // checkDisk measures how long the data directory takes to keep a promise.
 func checkDisk(dir string) Check {
-	worst, err := fsyncTime(dir)
+	_, worst, err := fsyncTime(dir)
 	if err != nil {
 		return Check{Name: "disk", Detail: err.Error(), Hint: "give the service's user the right to write in " + dir}
 	}
@@ -42,25 +43,27 @@ func checkDisk(dir string) Check {
 	return c
 }
 
-// fsyncTime is the slowest of a few small durable writes.
-func fsyncTime(dir string) (worst time.Duration, err error) {
+// fsyncTime is the median and the slowest of a few small durable writes.
+func fsyncTime(dir string) (median, worst time.Duration, err error) {
 	f, err := os.CreateTemp(dir, ".doctor-*")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
+	var took []time.Duration
 	for range fsyncProbes {
 		begin := time.Now()
 		if _, err := f.Write(make([]byte, 512)); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if err := f.Sync(); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		worst = max(worst, time.Since(begin))
+		took = append(took, time.Since(begin))
 	}
-	return worst, nil
+	slices.Sort(took)
+	return took[len(took)/2], took[len(took)-1], nil
 }
 
 // checkDevice asks the device itself.

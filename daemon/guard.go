@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"kassad/fiscal"
@@ -29,7 +30,34 @@ var guardCodes = []fiscal.Code{
 	fiscal.CodePaperOut, fiscal.CodeCoverOpen, fiscal.CodePrinterAway, fiscal.CodePrinterBusy, fiscal.CodePrinterFault,
 	fiscal.CodeShiftExpired, fiscal.CodeClockWrong, fiscal.CodeFNFull, fiscal.CodeFNExpired, fiscal.CodeFNMissing,
 	fiscal.CodeFNFault, fiscal.CodeOFDOverdue, fiscal.CodeFNNearlyFull, fiscal.CodeFNExpiresSoon, fiscal.CodeOFDBacklog,
-	fiscal.CodeClockDrift, fiscal.CodeShiftExpiresSoon, fiscal.CodeForeignReceipt,
+	fiscal.CodeClockDrift, fiscal.CodeShiftExpiresSoon, fiscal.CodeForeignReceipt, fiscal.CodeShiftClosed, fiscal.CodeNoCash,
+}
+
+// settleAlerts makes stand what the last status reading says, and what a
+// command waits for: not every condition shows in a status.
+func (w *worker) settleAlerts() {
+	stands := maps.Clone(w.stands)
+	if stands == nil {
+		stands = map[fiscal.Code]string{}
+	}
+	for _, it := range w.queue {
+		r := &it.record
+		if r.Waiting == nil {
+			continue
+		}
+		if _, known := stands[r.Waiting.Code]; !known {
+			stands[r.Waiting.Code] = r.ID
+		}
+	}
+	w.alerts.settle(w.cfg.Name, guardCodes, stands)
+}
+
+// clearNotices takes back what was told once and stands until the day is
+// closed: nothing heals it, somebody has seen it.
+func (w *worker) clearNotices() {
+	w.alerts.clear(w.cfg.Name, fiscal.CodeForeignDocument)
+	w.alerts.clear(w.cfg.Name, fiscal.CodeStoreRecovered)
+	w.alerts.clear("", fiscal.CodeStoreRecovered)
 }
 
 // poll reads the status when its time has come.
@@ -50,12 +78,13 @@ func (w *worker) look(ctx context.Context) {
 		e := fiscal.AsError(err, fiscal.CodePrinterAway)
 		view.Why = e.Code
 		view.Status = w.view.Status
-		w.alerts.settle(w.cfg.Name, guardCodes, map[fiscal.Code]string{e.Code: e.Error()})
+		w.stands = map[fiscal.Code]string{e.Code: e.Error()}
 	} else {
 		view.Link, view.Status = true, st
 		w.introduce(ctx, &view, st)
-		w.alerts.settle(w.cfg.Name, guardCodes, standing(st, time.Now()))
+		w.stands = standing(st, time.Now())
 	}
+	w.settleAlerts()
 	healed := view.Link && (!w.view.Link || len(st.Conditions) < len(w.view.Status.Conditions))
 	w.view = view
 	w.onStatus(view)

@@ -28,8 +28,8 @@ func (d *Daemon) publishHealth(ctx context.Context) {
 		At: mqtt.Instant(time.Now()), UptimeS: int64(time.Since(d.started).Seconds()), MemoryBytes: mem.Sys - mem.HeapReleased,
 		Goroutines: runtime.NumGoroutine(), Queue: s.Queued, Links: d.linkHealth(ctx),
 	}
-	if flush, err := fsyncTime(d.cfg.DataDir); err == nil {
-		h.Flush, h.FlushMax = mqtt.Millis(flush), mqtt.Millis(flush)
+	if median, worst, err := fsyncTime(d.cfg.DataDir); err == nil {
+		h.Flush, h.FlushMax = mqtt.Millis(median), mqtt.Millis(worst)
 	}
 	if free, ok := diskFree(d.cfg.DataDir); ok {
 		h.DiskFree = free

@@ -20,9 +20,11 @@ import (
 	"kassad/spool"
 )
 
-// Operations are what a manager may ask for; "spool" and "ports" serve the
-// command line.
-var Operations = []string{"status", "doctor", "logs", "restart", "detect", "backup", "set-time", "config-get", "resolve", "spool"}
+// Operations are what a manager may ask for over MQTT and on the control socket.
+var Operations = []string{"status", "doctor", "logs", "restart", "detect", "backup", "set-time", "config-get", "resolve"}
+
+// opSpool serves kassad spool; it is on the control socket only.
+const opSpool = "spool"
 
 // manage carries out one operation. Every call is in the audit stream, the
 // refused ones too.
@@ -79,7 +81,7 @@ func (d *Daemon) operate(ctx context.Context, op, by string, body json.RawMessag
 		return d.cfg.tree()
 	case "resolve":
 		return d.resolve(by, body)
-	case "spool":
+	case opSpool:
 		return d.spoolQuery(body)
 	default:
 		return nil, fiscal.Refuse(fiscal.CodeUnknownVerb, "op", fmt.Sprintf("operations are %v", Operations))

@@ -141,7 +141,7 @@ func reportMeta(device, what string) string { return "report " + device + " " + 
 func (d *Daemon) publishInfo() {
 	info := mqtt.NodeInfo{
 		Version: d.opt.Version, Contract: []int{1}, Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH,
-		StartedAt: mqtt.Instant(d.started), Devices: map[string]mqtt.NodeBacks{}, Limits: d.limits(), Config: d.cfg.Fingerprint(),
+		StartedAt: mqtt.Instant(d.started), Devices: map[string]mqtt.NodeBacks{}, Routes: map[string][]string{}, Limits: d.limits(), Config: d.cfg.Fingerprint(),
 	}
 	for name := range d.cfg.Terminals {
 		info.Terminals = append(info.Terminals, name)
@@ -159,6 +159,10 @@ func (d *Daemon) publishInfo() {
 			back.Limits = &i.Limits
 		}
 		info.Devices[name] = back
+		info.Routes[name] = []string{name} // a device is a route of one
+		if len(d.workers) == 1 {
+			info.Routes[DefaultRoute] = []string{name}
+		}
 	}
 	d.set(d.topics.NodeInfo(), mqtt.EncodeState(info))
 }

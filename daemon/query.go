@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sort"
 	"time"
@@ -188,6 +189,9 @@ func (k *desk) manage(op string, in mqtt.Incoming) (req mqtt.ManageRequest, resu
 // mayManage lets in an office link, or a person named in the configuration. On
 // the embedded broker with users the name must be who has logged in.
 func (k *desk) mayManage(op string, req mqtt.ManageRequest, in mqtt.Incoming) *fiscal.Error {
+	if !slices.Contains(Operations, op) {
+		return fiscal.Refuse(fiscal.CodeUnknownVerb, "op", fmt.Sprintf("operations are %v", Operations))
+	}
 	if k.s.role == RoleOffice {
 		return nil
 	}

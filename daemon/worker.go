@@ -32,6 +32,7 @@ type worker struct {
 	queue    []*item
 	info     *fiscal.Info
 	view     deviceView
+	stands   map[fiscal.Code]string // alerts of the last status reading
 	polled   time.Time
 	progress func()      // tells the watchdog that the worker lives
 	fail     func(error) // the store is lost: the daemon ends
@@ -268,6 +269,7 @@ func (w *worker) sweep() {
 	if ended {
 		w.wakeWaiting()
 	}
+	w.settleAlerts()
 }
 
 func (w *worker) wakeWaiting() {
@@ -350,9 +352,6 @@ func (w *worker) prepare(ctx context.Context, r fiscal.Record) fiscal.Event {
 	if r.Verb == fiscal.VerbXReport {
 		return w.prepareX(ctx)
 	}
-	if r.Verb == fiscal.VerbXReport {
-		return w.prepareX(ctx)
-	}
 	if why, stopped := w.paused(); stopped {
 		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.Refuse(why, "", "a person has to choose the node")}
 	}
@@ -411,6 +410,9 @@ func (w *worker) save(ctx context.Context, it *item) error {
 func (w *worker) afterDocument(ctx context.Context, r fiscal.Record) {
 	w.polled = time.Time{}
 	w.between(ctx, r)
+	if r.Verb == fiscal.VerbShiftClose && r.State == fiscal.Done {
+		w.clearNotices()
+	}
 	if r.Receipt != nil && r.Receipt.Unprinted {
 		w.alerts.raise(w.cfg.Name, fiscal.CodePaperOwed, r.ID)
 	} else if r.Receipt != nil {

@@ -50,7 +50,7 @@ type RecordEvent struct {
 type DeviceEvent struct {
 	EventHead
 	Device string `json:"device"`
-	// What is up, down, replaced, foreign-document or another word of the kind.
+	// What is up or down.
 	What   string      `json:"what"`
 	Code   fiscal.Code `json:"code,omitempty"`
 	Detail string      `json:"detail,omitempty"`

@@ -8,11 +8,11 @@ import (
 // Port is a serial port found on this computer. VID and PID are upper-case
 // hex; they, Serial and Product are empty for ports that are not USB.
 type Port struct {
-	Name    string
-	VID     string
-	PID     string
-	Serial  string
-	Product string
+	Name    string `json:"name"`
+	VID     string `json:"vid,omitempty"`
+	PID     string `json:"pid,omitempty"`
+	Serial  string `json:"serial,omitempty"`
+	Product string `json:"product,omitempty"`
 }
 
 // Ports lists serial ports without opening any of them, so that it may be
