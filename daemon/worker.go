@@ -406,9 +406,15 @@ func (w *worker) save(ctx context.Context, it *item) error {
 	return err
 }
 
-// afterDocument looks at what the end of a record has changed on the device.
+// afterDocument looks at what the end of a record has changed on the device. A
+// plain receipt has said it all: the line is left to the next one.
 func (w *worker) afterDocument(ctx context.Context, r fiscal.Record) {
-	w.polled = time.Time{}
+	if rc := r.Receipt; rc != nil && r.Verb.Receipt() && !rc.Unprinted && w.view.Link {
+		w.view.Status.FN.LastFD, w.view.Status.Shift.Receipts = rc.FD, rc.Number
+		w.onStatus(w.view)
+	} else {
+		w.polled = time.Time{}
+	}
 	w.between(ctx, r)
 	if r.Verb == fiscal.VerbShiftClose && r.State == fiscal.Done {
 		w.clearNotices()
