@@ -8,34 +8,35 @@ import (
 
 // print executes a print verb: at most once, and never repeated after a doubt.
 func (w *worker) print(ctx context.Context, r fiscal.Record) fiscal.Event {
-	counters, err := w.printVerb(ctx, r)
-	if err != nil {
-		return fiscal.Event{Kind: fiscal.EventSubmitFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway), Counters: counters}
+	if err := w.printVerb(ctx, r); err != nil {
+		return fiscal.Event{Kind: fiscal.EventSubmitFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
 	}
-	return fiscal.Event{Kind: fiscal.EventSubmitted, Counters: counters}
+	return fiscal.Event{Kind: fiscal.EventSubmitted}
 }
 
-// printVerb reads an X report's figures before the paper, so that a lost
-// answer loses no figure.
-func (w *worker) printVerb(ctx context.Context, r fiscal.Record) (*fiscal.Counters, error) {
+func (w *worker) printVerb(ctx context.Context, r fiscal.Record) error {
 	switch r.Verb {
 	case fiscal.VerbXReport:
-		counters, err := w.counters(ctx)
-		if err != nil {
-			e := fiscal.AsError(err, fiscal.CodePrinterAway)
-			e.Outcome = fiscal.OutcomeRejected // reading prints nothing
-			return nil, e
-		}
-		return counters, w.backend.(fiscal.XReporter).PrintXReport(ctx)
+		return w.backend.(fiscal.XReporter).PrintXReport(ctx)
 	case fiscal.VerbCopy:
-		return nil, w.backend.(fiscal.Copier).PrintCopy(ctx)
+		return w.backend.(fiscal.Copier).PrintCopy(ctx)
 	case fiscal.VerbText:
-		return nil, w.backend.(fiscal.TextPrinter).PrintText(ctx, r.Document.Text, r.Document.Cut)
+		return w.backend.(fiscal.TextPrinter).PrintText(ctx, r.Document.Text, r.Document.Cut)
 	case fiscal.VerbDrawer:
-		return nil, w.backend.(fiscal.DrawerOpener).OpenDrawer(ctx)
+		return w.backend.(fiscal.DrawerOpener).OpenDrawer(ctx)
 	default:
-		return nil, fiscal.Refuse(fiscal.CodeUnsupported, "", "no print verb")
+		return fiscal.Refuse(fiscal.CodeUnsupported, "", "no print verb")
 	}
+}
+
+// prepareX reads an X report's figures: they are on disk before the paper, so
+// that neither a lost answer nor a death loses one.
+func (w *worker) prepareX(ctx context.Context) fiscal.Event {
+	counters, err := w.counters(ctx)
+	if err != nil {
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
+	}
+	return fiscal.Event{Kind: fiscal.EventPrepared, Counters: counters}
 }
 
 // counters reads the figures of the shift and compares them with the journal's.

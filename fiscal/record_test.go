@@ -54,7 +54,9 @@ func TestStep(t *testing.T) {
 		effects []Effect
 	}{
 		{"a document is prepared first", Record{State: Accepted, Verb: VerbSale}, Event{Kind: EventBegin}, Accepted, []Effect{prepare}},
-		{"an x-report has nothing to compare", Record{State: Accepted, Verb: VerbXReport}, Event{Kind: EventBegin}, Working, []Effect{save, submit}},
+		{"text has nothing to compare", Record{State: Accepted, Verb: VerbText}, Event{Kind: EventBegin}, Working, []Effect{save, submit}},
+		{"an x-report is read first", Record{State: Accepted, Verb: VerbXReport}, Event{Kind: EventBegin}, Accepted, []Effect{prepare}},
+		{"and its figures are saved before its paper", Record{State: Accepted, Verb: VerbXReport}, Event{Kind: EventPrepared, Counters: &Counters{}}, Working, []Effect{save, submit}},
 		{"a late sale is held", Record{State: Accepted, Verb: VerbSale}, Event{Kind: EventBegin, Late: true}, Held, []Effect{save}},
 		{"an approved late sale is not", Record{State: Accepted, Verb: VerbSale, Approved: true}, Event{Kind: EventBegin, Late: true}, Accepted, []Effect{prepare}},
 		{"a spent wait rejects", Record{State: Accepted, Verb: VerbSale, WaitLeft: time.Second}, Event{Kind: EventBegin, Elapsed: time.Minute}, Rejected, []Effect{save}},

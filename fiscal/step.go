@@ -9,9 +9,9 @@ type EventKind uint8
 const (
 	EventBegin       EventKind = iota + 1 // the worker has come to it, or a wait is over
 	EventRestart                          // the daemon has started again
-	EventPrepared                         // Prepare answered: Baseline
+	EventPrepared                         // Prepare answered: Baseline (or Counters)
 	EventPrepareFail                      // Prepare refused or failed: Err
-	EventSubmitted                        // Submit answered: Receipt (or Counters)
+	EventSubmitted                        // Submit answered: Receipt
 	EventSubmitFail                       // Submit refused or failed: Err
 	EventVerdict                          // Find answered: Verdict
 	EventFindFail                         // Find could not ask: Err
@@ -139,20 +139,24 @@ func (r Record) accepted(ev Event) (Record, []Effect) {
 		if ev.Late && !r.Approved {
 			return r.hold(Refuse(CodeLate, "at", "settled before late_after"))
 		}
-		if !r.Verb.Document() { // nothing to compare with later: at most once
+		if !r.Verb.Document() && r.Verb != VerbXReport { // nothing to compare with later: at most once
 			r.State, r.Attempt, r.Waiting = Working, r.Attempt+1, nil
 			return r, []Effect{save, submit}
 		}
 		return r, []Effect{prepare}
 	case EventPrepared:
+		r.Counters = ev.Counters // of an X report, on disk before its paper
 		if ev.Baseline.Already != nil {
 			return r.done(ev, *ev.Baseline.Already)
 		}
 		if r.WaitLeft == 1 {
 			return r.waitedOut(ev)
 		}
-		b := ev.Baseline
-		r.State, r.Baseline, r.Attempt, r.Waiting = Working, &b, r.Attempt+1, nil
+		if r.Verb.Document() {
+			b := ev.Baseline
+			r.Baseline = &b
+		}
+		r.State, r.Attempt, r.Waiting = Working, r.Attempt+1, nil
 		return r, []Effect{save, submit}
 	case EventPrepareFail:
 		return r.refused(ev)
@@ -164,14 +168,12 @@ func (r Record) accepted(ev Event) (Record, []Effect) {
 func (r Record) working(ev Event) (Record, []Effect) {
 	switch ev.Kind {
 	case EventSubmitted:
-		r.Counters = ev.Counters
 		return r.done(ev, ev.Receipt)
 	case EventSubmitFail:
 		if ev.Err.Outcome != OutcomeUnknown {
-			r.State, r.Baseline = Accepted, nil
+			r.State, r.Baseline, r.Counters = Accepted, nil, nil
 			return r.refused(ev)
 		}
-		r.Counters = ev.Counters // an X report's figures are read before its paper
 		return r.doubt(ev)
 	case EventRestart:
 		return r.doubt(ev)

@@ -42,7 +42,7 @@ const foreign = "somebody else's"
 const turnsMax = 100
 
 func newWorld(step stepper, choose func(string, int) int) *world {
-	verbs := []Verb{VerbSale, VerbSale, VerbShiftClose, VerbCashIn, VerbText}
+	verbs := []Verb{VerbSale, VerbSale, VerbShiftClose, VerbCashIn, VerbText, VerbXReport}
 	r := Record{
 		Seq: 1, ID: "a", Hash: "h", State: Accepted, Verb: verbs[choose("verb", len(verbs))],
 		WaitLeft: time.Duration(choose("wait", 3)) * 20 * time.Second,
