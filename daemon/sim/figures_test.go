@@ -19,6 +19,7 @@ import (
 
 	"kassad/daemon"
 	"kassad/fiscal"
+	"kassad/mqtt"
 	"kassad/spool"
 )
 
@@ -335,8 +336,8 @@ func (f *figures) process() {
 	info, err := os.Stat(bin)
 	f.fatal(err)
 	f.row("binary", fmt.Sprintf("%.1f MB", float64(info.Size())/1e6), "-", float64(info.Size())/1e6, " MB", 25)
-	config := filepath.Join(dir, "kassad.toml")
-	text := fmt.Sprintf("data_dir = %q\n[broker]\nenabled = true\nlisten = \"127.0.0.1:0\"\n[[device]]\nname = \"front\"\nkind = \"shtrih-m\"\naddress = \"tcp://127.0.0.1:1\"\n", dir)
+	config, broker := filepath.Join(dir, "kassad.toml"), freeAddress(f.b)
+	text := fmt.Sprintf("data_dir = %q\n[broker]\nlisten = %q\n[[device]]\nname = \"front\"\nkind = \"shtrih-m\"\naddress = \"tcp://127.0.0.1:1\"\n", dir, broker)
 	f.fatal(os.WriteFile(config, []byte(text), 0o600))
 	run := exec.Command(bin, "run", "--config", config)
 	f.fatal(run.Start())
@@ -344,6 +345,23 @@ func (f *figures) process() {
 	defer run.Process.Kill()
 	rss := f.settledMemory(run.Process.Pid)
 	f.row("resident memory, idle", fmt.Sprintf("%.1f MB", rss), "-", rss, " MB", 30)
+	for i := range 64 {
+		f.greet(broker, fmt.Sprintf("till%d", i))
+	}
+	rss = f.settledMemory(run.Process.Pid)
+	f.row("resident memory, 64 terminals", fmt.Sprintf("%.1f MB", rss), "-", rss, " MB", 60)
+}
+
+// greet connects a terminal that stays, and asks it something.
+func (f *figures) greet(broker, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	t, err := mqtt.DialTerminal(ctx, mqtt.TerminalConfig{URL: "tcp://" + broker, Root: daemon.DefaultConfig().Root(), Name: name}, nil)
+	f.fatal(err)
+	f.b.Cleanup(t.Close)
+	id := NewID()
+	_, err = t.Call(ctx, string(fiscal.VerbHello), id, Request(id, obj{}), nil)
+	f.fatal(err)
 }
 
 // settledMemory reads the resident memory until it stops growing.
