@@ -124,7 +124,8 @@ func standing(st fiscal.Status, now time.Time) map[fiscal.Code]string {
 	}
 	drift := st.Clock.Sub(wallClock(now)).Abs()
 	if !st.Clock.IsZero() && drift > clockAlert {
-		out[fiscal.CodeClockDrift] = fmt.Sprintf("device %s, host %s", st.Clock.Format(time.DateTime), now.Format(time.DateTime))
+		// Whole minutes: a detail that changes with each reading is an event each time.
+		out[fiscal.CodeClockDrift] = fmt.Sprintf("%+d min", int(st.Clock.Sub(wallClock(now)).Round(time.Minute).Minutes()))
 	}
 	if st.FN.DaysLeft > 0 && st.FN.DaysLeft < fnWarnDays {
 		out[fiscal.CodeFNExpiresSoon] = fmt.Sprintf("%d days", st.FN.DaysLeft)
