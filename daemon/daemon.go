@@ -165,7 +165,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for _, w := range d.workers {
 		workers.Go(func() error { return w.run(hard2) })
 	}
-	serving, stopServing := context.WithCancel(hard2)
+	// Not under hard2, which ends with the workers: the links stay to tell how
+	// the last receipt ended, and to say goodbye.
+	serving, stopServing := context.WithCancel(hard)
 	defer stopServing()
 	services, serving := errgroup.WithContext(serving)
 	services.Go(func() error { return d.serveControl(serving, control) })

@@ -234,8 +234,8 @@ func (d *Daemon) leaving() bool {
 	}
 }
 
-// sayGoodbye publishes offline on every link and disconnects, after what was
-// told has left.
+// sayGoodbye publishes offline on every link and disconnects, after answers and
+// results have left.
 func (d *Daemon) sayGoodbye() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
@@ -243,6 +243,7 @@ func (d *Daemon) sayGoodbye() {
 	for _, s := range d.links {
 		group.Go(func() {
 			s.settle(ctx)
+			d.emptyOutbox(ctx, s)
 			last := mqtt.Outgoing{Topic: d.topics.NodeState(), Payload: d.nodeState(mqtt.NodeOffline), Retain: true}
 			if err := s.link.Close(ctx, last); err != nil {
 				d.log.Warn("link did not close in time", "link", s.name, "err", err)
@@ -250,7 +251,31 @@ func (d *Daemon) sayGoodbye() {
 		})
 	}
 	group.Wait()
+	if d.broker != nil { // its clients get what the link has left with it
+		d.broker.Settle(ctx)
+	}
 }
+
+// emptyOutbox waits until a link has sent what it has, so that the till hears
+// how the receipt in hand has ended; ctx bounds it, and what is left goes out
+// after the next start.
+func (d *Daemon) emptyOutbox(ctx context.Context, s *station) {
+	look := time.NewTicker(outboxPoll)
+	defer look.Stop()
+	for s.link.Status().Up {
+		left, err := outbox{d.spool}.Next(s.name, 0, 1)
+		if err != nil || len(left) == 0 {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+const outboxPoll = 2 * time.Millisecond
 
 // settle waits until all that was told has left, or ctx ends.
 func (s *station) settle(ctx context.Context) {
