@@ -46,7 +46,7 @@ func (tx *Tx) Accept(r fiscal.Record) (fiscal.Record, Acceptance, error) {
 	if found && seq != 0 {
 		return tx.repeated(seq, r)
 	}
-	if !found && tx.queued(r.Device) >= QueueMax {
+	if !found && r.Terminal != "" && tx.queued(r.Device) >= QueueMax { // an automatic document may be what the queue waits for
 		return r, Busy, nil
 	}
 	var err error

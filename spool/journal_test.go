@@ -120,6 +120,11 @@ func TestQueueIsBounded(t *testing.T) {
 	if _, how := acceptAs(t, s, sale("over")); how != New {
 		t.Errorf("after one is done: %v", how)
 	}
+	automatic := sale("auto-close-1")
+	automatic.Terminal = ""
+	if _, how := acceptAs(t, s, automatic); how != New {
+		t.Errorf("an automatic document, which the queue may be waiting for: %v", how)
+	}
 }
 
 func TestQueueKeepsOrderAndFollowsTheRoute(t *testing.T) {
