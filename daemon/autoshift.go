@@ -10,21 +10,40 @@ import (
 
 // healShift closes a shift that is over 24 hours and opens the next one, each
 // as a record of its own, before the document's baseline is taken (design
-// 5.8). It tells whether the document may be prepared again.
+// 5.8). A shift that an interrupted healing has left closed is opened. It tells
+// whether the document may be prepared again.
 func (w *worker) healShift(ctx context.Context, r fiscal.Record, refusal error) bool {
 	if refusal == nil || !w.cfg.AutoShift || !r.Verb.Receipt() {
 		return false
 	}
-	if fiscal.AsError(refusal, "").Code != fiscal.CodeShiftExpired {
+	code := fiscal.AsError(refusal, "").Code
+	if code != fiscal.CodeShiftExpired && code != fiscal.CodeShiftClosed {
 		return false
 	}
 	st, err := w.backend.Status(ctx)
-	if err != nil || !st.Shift.Open {
+	if err != nil {
 		return false
 	}
-	next := st.Shift.Number + 1
-	return w.automatic(ctx, fiscal.VerbShiftClose, fmt.Sprintf("auto-close-%s-%d", st.FN.Serial, st.Shift.Number), r) &&
-		w.automatic(ctx, fiscal.VerbShiftOpen, fmt.Sprintf("auto-open-%s-%d", st.FN.Serial, next), r)
+	shift := st.Shift.Number
+	closing, opening := fmt.Sprintf("auto-close-%s-%d", st.FN.Serial, shift), fmt.Sprintf("auto-open-%s-%d", st.FN.Serial, shift+1)
+	switch {
+	case st.Shift.Open && !st.Shift.Expired:
+		return true // somebody else was faster
+	case st.Shift.Open:
+		return w.automatic(ctx, fiscal.VerbShiftClose, closing, r) && w.automatic(ctx, fiscal.VerbShiftOpen, opening, r)
+	default:
+		return w.closedByUs(closing) && w.automatic(ctx, fiscal.VerbShiftOpen, opening, r)
+	}
+}
+
+// closedByUs tells whether the last shift was closed under an automatic id. A
+// shift that a person has closed is opened by a person.
+func (w *worker) closedByUs(id string) bool {
+	r, found, err := w.journal.byID(id)
+	if err != nil {
+		w.fail(err)
+	}
+	return found && r.State == fiscal.Done
 }
 
 // automatic makes a shift document under an id that cannot be made twice, in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"kassad/fiscal"
@@ -84,7 +85,11 @@ func (w *worker) load() error {
 		if r.WaitLeft > 0 && away > 0 {
 			last = now.Add(-min(away, r.WaitLeft))
 		}
-		w.queue = append(w.queue, &item{record: r, last: last})
+		it := &item{record: r, last: last}
+		if r.State == fiscal.Held {
+			it.due = now // the device may answer now
+		}
+		w.queue = append(w.queue, it)
 	}
 	return nil
 }
@@ -196,10 +201,13 @@ func (w *worker) isLate(r fiscal.Record) bool {
 }
 
 // next picks the record to move: the first in order that may go. Unknown
-// blocks documents, held blocks nothing, and a condition blocks what it would
-// stop as well (design 5.7).
+// blocks documents, earlier ones too if it is an automatic one; held blocks
+// nothing, and a condition blocks what it would stop as well (design 5.7).
 func (w *worker) next(now time.Time) *item {
 	var blocker *fiscal.Record
+	if i := slices.IndexFunc(w.queue, func(it *item) bool { return it.record.State == fiscal.Unknown }); i >= 0 {
+		blocker = &w.queue[i].record
+	}
 	for _, it := range w.queue {
 		r := &it.record
 		due := !now.Before(it.due)
@@ -379,7 +387,7 @@ func (w *worker) submit(ctx context.Context, r fiscal.Record) fiscal.Event {
 
 // find asks whether an interrupted document exists.
 func (w *worker) find(ctx context.Context, r fiscal.Record) fiscal.Event {
-	v, err := w.backend.Find(ctx, fiscal.Ref{Document: r.Document, Baseline: *r.Baseline})
+	v, err := w.backend.Find(ctx, fiscal.Ref{Document: r.Document, Baseline: *r.Baseline, StorageFailed: r.StorageFailed()})
 	if err != nil {
 		return fiscal.Event{Kind: fiscal.EventFindFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
 	}

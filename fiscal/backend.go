@@ -91,6 +91,10 @@ type Baseline struct {
 type Ref struct {
 	Document Document
 	Baseline Baseline
+	// StorageFailed: the fiscal storage reported a failure of its own in the
+	// middle of the document. Then nothing may be cancelled, and only Made is
+	// an answer.
+	StorageFailed bool
 }
 
 // Finding is the kind of a Verdict.

@@ -190,7 +190,16 @@ func (r Record) doubt(ev Event) (Record, []Effect) {
 		return r.end(ev, Done)
 	}
 	r.State, r.DoubtLeft, r.Waiting = Unknown, ev.Policy.Unknown, ev.Err
+	if ev.Err != nil && ev.Err.Code == CodeFNFault {
+		r.Error = ev.Err
+	}
 	return r, []Effect{save, find}
+}
+
+// StorageFailed tells whether the fiscal storage itself failed in the middle of
+// r's document: then it is neither cancelled nor repeated without a person.
+func (r Record) StorageFailed() bool {
+	return (r.State == Unknown || r.State == Held) && r.Baseline != nil && r.Error != nil && r.Error.Code == CodeFNFault
 }
 
 // doubtful is Unknown, and Held for a doubt: both go on asking.
@@ -205,20 +214,33 @@ func (r Record) doubtful(ev Event) (Record, []Effect) {
 		return r.judged(ev)
 	case EventFindFail:
 		r.Waiting = ev.Err
-		if r.State == Unknown && r.DoubtLeft == 1 {
-			return r.hold(Refuse(CodeNeedsPerson, "", "the device has not answered: "+ev.Err.Error()))
-		}
-		return r, []Effect{wake(ev.Policy.Doubt, r.DoubtLeft, ev.Policy.Unknown)}
+		return r.stillUnknown(ev, "the device has not answered: "+ev.Err.Error())
 	default:
 		return r, nil
 	}
 }
 
-// askable tells whether a held record may still resolve by itself: only the
-// one whose device never answered.
-func (r Record) askable() bool {
-	return r.State == Held && r.Baseline != nil && r.Error != nil && r.Error.Code == CodeNeedsPerson
+// stillUnknown asks again later, until a person is asked instead. The storage's
+// own failure stays the reason.
+func (r Record) stillUnknown(ev Event, why string) (Record, []Effect) {
+	if r.State == Unknown && r.DoubtLeft == 1 {
+		if r.StorageFailed() {
+			return r.hold(r.Error)
+		}
+		return r.hold(Refuse(CodeNeedsPerson, "", why))
+	}
+	return r, []Effect{wake(ev.Policy.Doubt, r.DoubtLeft, ev.Policy.Unknown)}
 }
+
+// askable tells whether a held record may still resolve by itself: only the
+// one whose device could not answer.
+func (r Record) askable() bool {
+	return r.State == Held && r.Baseline != nil && r.Error != nil && (r.Error.Code == CodeNeedsPerson || r.Error.Code == CodeFNFault)
+}
+
+// attemptsInARow is how often a document is begun again at once after it was
+// proved not to exist.
+const attemptsInARow = 3
 
 func (r Record) judged(ev Event) (Record, []Effect) {
 	v := ev.Verdict
@@ -231,9 +253,12 @@ func (r Record) judged(ev Event) (Record, []Effect) {
 		if r.WaitLeft == 1 {
 			return r.waitedOut(ev)
 		}
+		if r.Attempt >= attemptsInARow { // it goes wrong every time: others have their turn, too
+			return r, []Effect{save, {Kind: EffectWake, After: ev.Policy.Condition[len(ev.Policy.Condition)-1]}}
+		}
 		return r, []Effect{save, prepare}
 	case Busy:
-		return r, []Effect{wake(ev.Policy.Doubt, r.DoubtLeft, ev.Policy.Unknown)}
+		return r.stillUnknown(ev, "the device stays busy")
 	case OtherStorage:
 		return r.hold(Refuse(CodeOtherStorage, "", "another register or another FN answers now"))
 	default:

@@ -325,6 +325,20 @@ func (p *pending) ends(state fiscal.State) Answer {
 	}
 }
 
+// restart stops the daemon, starts it again and opens the terminal anew: its
+// broker keeps nothing.
+func restart(t *testing.T, s *Shop, till *Till) *Till {
+	t.Helper()
+	till.link.Close()
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return openTill(t, s, till.name)
+}
+
 // resolve is a person's decision by the control socket.
 func resolve(t *testing.T, s *Shop, id string, action fiscal.Action, fd uint32) error {
 	t.Helper()

@@ -46,6 +46,9 @@ func (d *Driver) find(ctx context.Context, ref fiscal.Ref) (fiscal.Verdict, erro
 	if v, done, err := d.search(ctx, ref, fn.lastFD); err != nil || done {
 		return v, err
 	}
+	if ref.StorageFailed { // 5.8 fact 7: not repeated, not cancelled
+		return fiscal.Verdict{}, fiscal.Refuse(fiscal.CodeFNFault, "", "the storage failed in the middle of the document")
+	}
 	return d.absent(ctx, ref, fn.lastFD)
 }
 

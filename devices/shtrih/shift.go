@@ -42,7 +42,13 @@ func (d *Driver) submitShift(ctx context.Context, doc fiscal.Document, base fisc
 	if err != nil {
 		return fiscal.Receipt{}, d.abandon(ctx, err, base)
 	}
-	return d.completeShift(ctx, doc, base, data, form)
+	r, err := d.completeShift(ctx, doc, base, data, form)
+	if err != nil { // reported, and not told by what number: unknown, whatever failed
+		e := *toFiscal(err)
+		e.Outcome = fiscal.OutcomeUnknown
+		return fiscal.Receipt{}, &e
+	}
+	return r, nil
 }
 
 // completeShift finds out what the plain answer does not say.
