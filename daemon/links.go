@@ -299,17 +299,40 @@ func (d *Daemon) send(s *station, topic string, payload []byte, retain bool) {
 		defer func() { <-s.tells }()
 		ctx, cancel := context.WithTimeout(context.Background(), tellTimeout)
 		defer cancel()
-		if err := s.link.Publish(ctx, topic, payload, retain); err != nil {
+		if err := d.publishSoon(ctx, s, topic, payload, retain); err != nil {
 			d.log.Warn("not sent", "link", s.name, "topic", topic, "err", err)
 		}
 	}()
+}
+
+// publishSoon waits for a link that is only just coming up: what a broker has
+// kept for us arrives with the subscription, before the link is up.
+func (d *Daemon) publishSoon(ctx context.Context, s *station, topic string, payload []byte, retain bool) error {
+	again := time.NewTicker(tellRetry)
+	defer again.Stop()
+	for {
+		err := s.link.Publish(ctx, topic, payload, retain)
+		if !errors.Is(err, mqtt.ErrDown) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return err
+		case <-d.stopping:
+			return err
+		}
+	}
 }
 
 // tellsMax bounds the answers on their way: a client that floods us waits for
 // itself.
 const tellsMax = 256
 
-const tellTimeout = 10 * time.Second
+const (
+	tellTimeout = 10 * time.Second
+	tellRetry   = 100 * time.Millisecond
+)
 
 // outbox shows the spool's outbox to a link.
 type outbox struct{ spool *spool.Spool }
