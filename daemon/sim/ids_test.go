@@ -324,11 +324,12 @@ func TestFullQueueIsBusy(t *testing.T) {
 		t.Errorf("%d records, %v", len(records), err)
 	}
 	// Room again: by cancel.
+	mark := e.mark()
 	for i := range most {
 		id := fmt.Sprintf("q%04d", i)
 		e.Client.Publish(fmt.Sprintf("%scmd/till%d/cancel", e.root, i%64), 1, false, Request("c"+id, obj{"id": id}))
 	}
-	e.wait(t, "the queue is empty", on("spool/state", `"queued":0`))
+	e.after(t, mark, "the queue is empty", on("spool/state", `"queued":0`))
 	s.Printers["front"].PowerOn()
 	e.ask(t, "till1", fiscal.VerbCashIn, "one-more", Request("one-more", obj{"amount": 1}), fiscal.Done)
 	if got := s.Printers["front"].Drawer(); got != 100 {
