@@ -117,8 +117,9 @@ type order struct {
 	form   uint8 // of the document; 0: none in the storage
 	close  []uint16
 	body   obj
-	drawer int64 // what it adds to the drawer
-	shift  bool  // wants an open shift
+	drawer int64         // what it adds to the drawer
+	shift  bool          // wants an open shift
+	age    time.Duration // of that shift
 	ffd    byte
 }
 
@@ -186,24 +187,41 @@ func (w *watcher) hear(_ paho.Client, m paho.Message) {
 	w.changed = make(chan struct{})
 }
 
-// until waits for the last message of a topic to be as wanted.
-func (w *watcher) until(what, topic string, good func(payload []byte) bool) []byte {
+// await waits until good holds for what was heard.
+func (w *watcher) await(what string, good func() bool) {
 	w.t.Helper()
 	timeout := time.After(longest)
 	for {
 		w.mu.Lock()
-		payload, heard := w.latest[topic]
-		changed := w.changed
+		ok, changed := good(), w.changed
 		w.mu.Unlock()
-		if heard && good(payload) {
-			return payload
+		if ok {
+			return
 		}
 		select {
 		case <-changed:
 		case <-timeout:
-			w.t.Fatalf("%s: %s says %s", what, topic, payload)
+			w.t.Errorf("never: %s", what)
+			return
 		}
 	}
+}
+
+// until waits for the last message of a topic to be as wanted.
+func (w *watcher) until(what, topic string, good func(payload []byte) bool) (payload []byte) {
+	w.t.Helper()
+	w.await(what+" on "+topic, func() bool {
+		var heard bool
+		payload, heard = w.latest[topic]
+		return heard && good(payload)
+	})
+	return payload
+}
+
+// hears waits until some message of a topic contains text.
+func (w *watcher) hears(topic, text string) {
+	w.t.Helper()
+	w.await("heard "+text+" on "+topic, func() bool { return w.counted(topic, text) > 0 })
 }
 
 // stands waits for an alert, cleared for its end.
@@ -227,7 +245,10 @@ func (w *watcher) says(topic, text string) []byte {
 func (w *watcher) count(topic, text string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n := 0
+	return w.counted(topic, text)
+}
+
+func (w *watcher) counted(topic, text string) (n int) {
 	for _, m := range w.all {
 		if m.topic == topic && bytes.Contains(m.payload, []byte(text)) {
 			n++

@@ -186,7 +186,7 @@ func suffer(t *testing.T, list []*ordeal) {
 func (o order) printer(n int) printer.Config {
 	c := printer.Config{Serial: fmt.Sprintf("%016d", n), FNSerial: serialOf(n), FFD: o.ffd, CashDrawer: 500_000}
 	if o.shift {
-		return shifted(c, time.Now())
+		return shifted(c, time.Now().Add(-o.age))
 	}
 	return c
 }

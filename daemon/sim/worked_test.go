@@ -56,9 +56,44 @@ type workedReceipt struct {
 type workedFile struct {
 	Receipts []workedReceipt `json:"receipts"`
 	Shift    struct {
-		Receipts []string `json:"receipts"`
-		Start    int64    `json:"cash_in_drawer_start"`
+		Receipts []string      `json:"receipts"`
+		Start    int64         `json:"cash_in_drawer_start"`
+		End      int64         `json:"cash_in_drawer_end"`
+		Counters shiftCounters `json:"counters_1194"`
 	} `json:"shift_example"`
+}
+
+// shiftCounters is tag 1194 worked out.
+type shiftCounters struct {
+	Receipts    uint32                     `json:"1134"`
+	Sale        kindFigures                `json:"1129"`
+	Refund      kindFigures                `json:"1130"`
+	Buy         kindFigures                `json:"1131"`
+	BuyRefund   kindFigures                `json:"1132"`
+	Corrections map[string]json.RawMessage `json:"1133"`
+}
+
+// kindFigures are the counters of one settlement sign.
+type kindFigures struct {
+	Count     uint32          `json:"1135"`
+	Total     int64           `json:"1201"`
+	Cash      int64           `json:"1136"`
+	Card      int64           `json:"1138"`
+	Prepaid   int64           `json:"1218"`
+	Credit    int64           `json:"1219"`
+	Provision int64           `json:"1220"`
+	VAT       map[uint8]int64 `json:"vat"`
+}
+
+func (c shiftCounters) kinds() map[string]kindFigures {
+	return map[string]kindFigures{"sale": c.Sale, "refund": c.Refund, "buy": c.Buy, "buy-refund": c.BuyRefund}
+}
+
+// corrected are the corrections of one settlement sign.
+func (c shiftCounters) corrected(t *testing.T, kind string) kindFigures {
+	t.Helper()
+	tag := map[string]string{"sale": "1145", "refund": "1232", "buy": "1146", "buy-refund": "1233"}[kind]
+	return decode[kindFigures](t, c.Corrections[tag])
 }
 
 func worked(t *testing.T) workedFile {
