@@ -2,6 +2,7 @@ package broker
 
 import (
 	"crypto/subtle"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,7 @@ type hook struct {
 	publishers *publishers
 	denials    *denials
 	arrivals   atomic.Int64
+	index      sync.RWMutex // of what is retained; see index.go
 }
 
 var _ mochi.Hook = (*hook)(nil)
@@ -42,7 +44,7 @@ func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSessionEstablish, mochi.OnDisconnect,
 		mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPacketSent, mochi.OnPublish, mochi.OnSubscribe, mochi.OnWill,
-		mochi.OnPublishDropped, mochi.OnClientExpired, mochi.OnQosPublish:
+		mochi.OnPublishDropped, mochi.OnClientExpired, mochi.OnQosPublish, mochi.OnRetainMessage, mochi.OnPacketProcessed:
 		return true
 	}
 	return false
@@ -96,6 +98,7 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 		if who != roleDaemon && h.isOrder(cl.Properties.Will.TopicName) {
 			cl.Properties.Will.Retain = false
 		}
+		cl.Properties.Will.WillDelayInterval = 0 // see index.go: a will is retained when it is announced, or not at all
 	}
 	return true
 }
@@ -154,6 +157,7 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 	if who == roleManager {
 		h.publishers.add(pk.TopicName, pk.Payload, user)
 	}
+	h.keep(pk.FixedHeader.Retain)
 	return pk, nil
 }
 
@@ -181,8 +185,10 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 	return reveal(cl, tellRetained(pk))
 }
 
-// OnPacketSent notes the greeting. A connection is greeted once.
+// OnPacketSent notes the greeting, and the grant of a subscription. A
+// connection is greeted once.
 func (h *hook) OnPacketSent(cl *mochi.Client, pk packets.Packet, _ []byte) {
+	h.scan(cl, pk)
 	if c, ok := cl.Net.Conn.(*conn); ok && pk.FixedHeader.Type == packets.Connack {
 		close(c.greeted)
 	}

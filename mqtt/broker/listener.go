@@ -33,15 +33,17 @@ type listener struct {
 
 var _ listeners.Listener = (*listener)(nil)
 
-// conn carries what belongs to a connection and not to a session. ackID and
-// bucket are used by the connection's reading goroutine only.
+// conn carries what belongs to a connection and not to a session. ackID, bucket
+// and scanning are used by the connection's reading goroutine only.
 type conn struct {
 	net.Conn
 	ackID   uint16
 	bucket  bucket
 	greeted chan struct{} // CONNACK is written
-	gone    chan struct{} // closed
-	closing sync.Once
+
+	scanning bool          // holds the index for a subscription
+	gone     chan struct{} // closed
+	closing  sync.Once
 }
 
 func newConn(accepted net.Conn) *conn {

@@ -77,6 +77,7 @@ func (h *hook) OnWill(cl *mochi.Client, will mochi.Will) (mochi.Will, error) {
 	if takenOver(cl) {
 		will.TopicName, will.Retain = noWillTopic, false
 	}
+	h.keep(will.Retain)
 	return will, nil
 }
 
