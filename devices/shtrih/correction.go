@@ -23,7 +23,7 @@ func (d *Driver) planCorrection(doc fiscal.Document) (tags [][]byte, closeComman
 	if d.id.ffd < ffd.Version11 && doc.Kind != fiscal.Sale && doc.Kind != fiscal.Buy {
 		return nil, nil, fiscal.Refuse(fiscal.CodeUnsupported, "correction.kind", "FFD 1.05 corrects sales and buys only")
 	}
-	t := receiptTags(doc, d.id.ffd, d.opt.Mark)
+	t := receiptTags(doc, d.id.ffd, d.mark())
 	c := correction{
 		byOrder: doc.Correction.ByOrder, kind: doc.Kind, total: doc.Total, payments: doc.Payments, taxation: d.taxation(doc),
 	}
@@ -41,7 +41,7 @@ func (d *Driver) planCorrection(doc fiscal.Document) (tags [][]byte, closeComman
 		c.taxes[r.row-1] = sums[v]
 	}
 	t.group(ffd.TagVATSums, others)
-	if tags, err = t.commands(fnSendTags, d.opt.Password, d.opt.SeparateTags); err != nil {
+	if tags, err = t.commands(fnSendTags, d.opt.Password, d.separateTags()); err != nil {
 		return nil, nil, err
 	}
 	return tags, encodeCorrection(d.opt.Password, c), nil
@@ -62,7 +62,7 @@ func (d *Driver) submitCorrection(ctx context.Context, doc fiscal.Document, base
 	if err != nil {
 		return fiscal.Receipt{}, untouched(err)
 	}
-	key := keyTags(doc, d.opt.Mark)
+	key := keyTags(doc, d.mark())
 	keyCommands, err := key.commands(fnSendTags, d.opt.Password, false)
 	if err != nil {
 		return fiscal.Receipt{}, untouched(err)

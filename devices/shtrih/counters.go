@@ -8,7 +8,11 @@ import (
 
 // Registers of the shift, section 3.2. t is the receipt type index of 4.4.
 const (
-	countReceipts     = 144  // + t, operational: receipts per type
+	countReceipts = 144 // + t, operational: receipts per type
+	// Corrections of the shift.
+	countSaleCorrections = 202
+	countBuyCorrections  = 203
+
 	moneyPayment      = 193  // + t + 4(p-1), p = 1..4
 	moneyPayment5     = 4144 // + t + 4(p-5), p = 5..16
 	storageOperations = 4292

@@ -47,9 +47,17 @@ type script struct {
 	hook func(name string) bool
 
 	registers map[uint64]uint64
+	rates     map[byte]tableRate // rows of table 6 instead of the usual two
+	// judgeTags, if set, is the error code for FF0C and FF4D.
+	judgeTags func(m []byte) byte
 	counts    map[byte]uint32
 	lacks     func(register uint64) bool
 	dials     int
+}
+
+type tableRate struct {
+	figure uint16
+	name   string
 }
 
 type storedDocument struct {
@@ -110,6 +118,11 @@ func (s *script) ymdhm() []byte {
 
 func (s *script) execute(m []byte) []byte {
 	if m[0] == 0xFF {
+		if s.judgeTags != nil && (m[1] == fnSendTags || m[1] == fnSendItemTags) {
+			if code := s.judgeTags(m); code != 0 {
+				return s.error(m, code)
+			}
+		}
 		return append([]byte{0xFF, m[1]}, s.storage(m[1], m[6:])...)
 	}
 	ok := []byte{m[0], 0, 30}
@@ -186,6 +199,17 @@ func (s *script) money(n uint64) uint64 {
 
 func (s *script) table(m []byte) []byte {
 	ok := []byte{0x1F, 0}
+	if s.rates != nil && m[5] == tableTax {
+		row, found := s.rates[m[6]]
+		if !found {
+			return []byte{0x1F, errParameters}
+		}
+		if m[8] == fieldTaxName {
+			name, _ := ffd.EncodeText1251(row.name)
+			return append(ok, name...)
+		}
+		return append(ok, le(uint64(row.figure), 2)...)
+	}
 	switch [3]byte{m[5], m[6], m[8]} {
 	case [3]byte{18, 1, 1}:
 		return append(ok, s.serial...)

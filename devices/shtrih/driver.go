@@ -28,6 +28,8 @@ type Driver struct {
 	// reading is set while a document is being read out: an interrupted reading
 	// leaves the device in mode 1, where little else is allowed (3.8, FF3A).
 	reading bool
+	// habits of the device, learned from its refusals.
+	habits habits
 	// opened remembers the opening of the current shift, which no command tells.
 	opened shiftOpening
 }
@@ -86,6 +88,7 @@ func (d *Driver) connect(ctx context.Context) error {
 		return fmt.Errorf("identify: %w", err)
 	}
 	d.id = id
+	d.recall(id.serial)
 	return nil
 }
 
@@ -121,7 +124,7 @@ func (d *Driver) do(ctx context.Context, message []byte) ([]byte, error) {
 	}
 	code, data := answerError(answer)
 	if code != 0 {
-		return nil, &refusal{Command: commandName(message), Code: code}
+		return nil, &refusal{Command: commandName(message), Code: code, Message: message}
 	}
 	return data, nil
 }
@@ -147,6 +150,9 @@ func (d *Driver) read(ctx context.Context, message []byte) ([]byte, error) {
 func (d *Driver) perform(ctx context.Context, message []byte) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		data, err := d.do(ctx, message)
+		if refusedWith(err, errNoCash) {
+			d.habits.guardsDrawer = true
+		}
 		if err == nil || attempt > repeatsMax || !refusedWith(err, errPrinting, errContinue, errBufferFull) {
 			return data, err
 		}

@@ -121,7 +121,7 @@ func TestRefusalsBeforeTheClose(t *testing.T) {
 		{"expired in the storage", "8Dh", 0x16, fiscal.CodeShiftExpired, fiscal.OutcomeRejected, 0},
 		{"foreign receipt", "8Dh", 0x4A, fiscal.CodeForeignReceipt, fiscal.OutcomeRejected, 0},
 		{"paper in the middle", "FF46", 0x6B, fiscal.CodePaperOut, fiscal.OutcomeRejected, 1},
-		{"tag refused", "FF0C", 0x0B, fiscal.CodeDeviceRefused, fiscal.OutcomeRejected, 1},
+		{"tag refused", "FF0C", 0x0C, fiscal.CodeDeviceRefused, fiscal.OutcomeRejected, 1},
 		{"short payment", "FF76", 0x45, fiscal.CodePaymentsShort, fiscal.OutcomeRejected, 1},
 		{"clock at the close", "FF76", 0x07, fiscal.CodeClockWrong, fiscal.OutcomeRejected, 1},
 		{"overdue at the close", "FF76", 0x14, fiscal.CodeOFDOverdue, fiscal.OutcomeRejected, 1},
@@ -133,6 +133,7 @@ func TestRefusalsBeforeTheClose(t *testing.T) {
 			bubble(t, func(t *testing.T, s *script, d *Driver) {
 				doc := coffee()
 				base := mustPrepare(t, d, doc)
+				d.habits.separateTags = true // what one can refuse, the other cannot heal
 				s.refuse[c.command] = []byte{c.code}
 				_, err := d.Submit(context.Background(), doc, base)
 				wantError(t, err, c.want, c.outcome)

@@ -12,6 +12,7 @@ import (
 type refusal struct {
 	Command string
 	Code    byte
+	Message []byte // the command itself
 }
 
 func (e *refusal) Error() string {
@@ -35,8 +36,10 @@ func refusedWith(err error, codes ...byte) bool {
 // Codes that the driver itself acts on, section 4.1.
 const (
 	errFNData        = 0x08 // no such data
+	errTagRefused    = 0x0B // the storage does not take this requisite
 	errParameters    = 0x33
 	errUnsupported   = 0x37
+	errNoCash        = 0x46
 	errBufferFull    = 0x4B
 	errPrinting      = 0x50
 	errReceiptClosed = 0x55

@@ -26,6 +26,8 @@ const (
 	fieldFFDDefault  = 17
 	fieldNoPrint     = 7
 	fieldTaxRate     = 1
+	fieldTaxName     = 2
+	fieldTaxMode     = 14
 	fieldsMax        = 80
 	modelMobile      = 19
 	modelNano        = 152
@@ -43,6 +45,8 @@ type identity struct {
 	ffd      byte // tag 1209: ffd.Version105…
 	hostTax  bool // the device wants tax sums from the host (table 1)
 	oldClose bool // FF76 is not supported
+	// noShiftQuery and noOFDQuery: FF40 and FF39 are not supported.
+	noShiftQuery, noOFDQuery bool
 
 	rates   map[fiscal.VAT]byte // tax bytes looked up so far
 	noPrint *byte               // field of table 17; nil until looked up, 0 if there is none
@@ -87,16 +91,32 @@ func (d *Driver) identify(ctx context.Context) (*identity, error) {
 	if id.ffd, err = d.findFFD(ctx, id); err != nil {
 		return nil, err
 	}
-	if id.model.taxModeField != 0 {
-		mode, err := d.tableNumber(ctx, tableSettings, id.model.taxModeField)
-		if err != nil && !optional(err) {
-			return nil, err
-		}
-		id.hostTax = mode == 1
+	if id.hostTax, err = d.findTaxMode(ctx, id); err != nil {
+		return nil, err
 	}
 	d.log.Info("device", "model", id.device.name, "serial", id.serial, "firmware", id.firmware, "ffd", ffdName(id.ffd))
 	return id, nil
 }
+
+// findTaxMode tells whether tax sums must come from the host (3.3, table 1). F7
+// names the field on some models; else it is the usual one if its name agrees.
+func (d *Driver) findTaxMode(ctx context.Context, id *identity) (bool, error) {
+	field := id.model.taxModeField
+	if field == 0 {
+		ok, err := d.fieldMatches(ctx, tableSettings, fieldTaxMode, isTaxModeName)
+		if err != nil || !ok {
+			return false, err
+		}
+		field = fieldTaxMode
+	}
+	mode, err := d.tableNumber(ctx, tableSettings, field)
+	if err != nil && !optional(err) {
+		return false, err
+	}
+	return mode == 1, nil
+}
+
+func isTaxModeName(name string) bool { return strings.Contains(strings.ToUpper(name), "НАЛОГ") }
 
 // optional tells whether err is a device's refusal of something that a model
 // may lack, as opposed to a failure.

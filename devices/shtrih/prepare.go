@@ -94,6 +94,9 @@ func (d *Driver) prepareVerb(ctx context.Context, doc fiscal.Document, st status
 		if st.mode == modeClosed {
 			return fiscal.Refuse(fiscal.CodeShiftClosed, "", "no shift is open")
 		}
+		if err := d.drawerAllows(ctx, doc); err != nil {
+			return err
+		}
 		return d.cashCounters(ctx, base)
 	default:
 		switch st.mode {
@@ -102,7 +105,10 @@ func (d *Driver) prepareVerb(ctx context.Context, doc fiscal.Document, st status
 		case modeClosed:
 			return fiscal.Refuse(fiscal.CodeShiftClosed, "", "no shift is open")
 		}
-		return d.encodable(ctx, doc)
+		if err := d.encodable(ctx, doc); err != nil {
+			return err
+		}
+		return d.drawerAllows(ctx, doc)
 	}
 }
 
@@ -137,17 +143,30 @@ func (d *Driver) prepareClose(ctx context.Context, fn fnStatus, base *fiscal.Bas
 }
 
 // already fills in the state that the document would bring about. Whose doing
-// it was is not known here; the last document tells more if it is the one.
+// it was is not known here; the report of it tells more, if it is found.
 func (d *Driver) already(ctx context.Context, doc fiscal.Document, fn fnStatus, base *fiscal.Baseline, form byte) error {
 	r := d.receiptBase(doc, *base)
 	r.By, r.At = "other", base.Clock
-	if fn.lastFD > 0 {
-		a, err := d.archivedDocument(ctx, fn.lastFD)
-		if err != nil && !optional(err) {
+	from := fn.lastFD
+	if form == fiscal.FormShiftOpen {
+		if _, err := d.openedAt(ctx, fn, shiftState{open: true, number: base.Shift, receipt: base.Receipt}); err != nil {
 			return err
 		}
-		if err == nil && a.form == form && a.shift == base.Shift {
+		if from = 0; d.opened.storage == fn.serial && d.opened.shift == base.Shift {
+			from = d.opened.fd
+		}
+	}
+	for i, fd := 0, from; i < openingSearch && fd > 0; i, fd = i+1, fd-1 {
+		a, err := d.archivedDocument(ctx, fd)
+		if optional(err) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if a.form == form && a.shift == base.Shift {
 			r.FD, r.Sign, r.At = a.fd, a.sign, a.at
+			break
 		}
 	}
 	base.Already = &r

@@ -28,12 +28,12 @@ func (d *Driver) planReceipt(ctx context.Context, doc fiscal.Document) (plan, er
 		return plan{}, fiscal.Refuse(fiscal.CodeTooLarge, "items", fmt.Sprintf("%d lines, %d allowed", len(doc.Lines), itemsMax))
 	}
 	p := plan{open: encodeOpenReceipt(d.opt.Password, doc.Kind, doc.Correction != nil), total: doc.Total}
-	tags := receiptTags(doc, d.id.ffd, d.opt.Mark)
+	tags := receiptTags(doc, d.id.ffd, d.mark())
 	var err error
-	if p.steps, err = tags.commands(fnSendTags, d.opt.Password, d.opt.SeparateTags); err != nil {
+	if p.steps, err = tags.commands(fnSendTags, d.opt.Password, d.separateTags()); err != nil {
 		return plan{}, err
 	}
-	key := keyTags(doc, d.opt.Mark)
+	key := keyTags(doc, d.mark())
 	if p.key, err = key.commands(fnSendTags, d.opt.Password, false); err != nil {
 		return plan{}, err
 	}
@@ -80,12 +80,12 @@ func (d *Driver) planLine(ctx context.Context, p *plan, kind fiscal.Kind, l fisc
 		it.tax = uint64(l.Tax)
 	}
 	tags := itemTags(l, d.id.ffd, field)
-	extra, err := tags.commands(fnSendItemTags, d.opt.Password, d.opt.SeparateTags)
+	extra, err := tags.commands(fnSendItemTags, d.opt.Password, d.separateTags())
 	if err != nil {
 		return err
 	}
 	register := encodeItem(d.opt.Password, it)
-	if d.opt.ItemTagsFirst || d.id.itemTagsFirst() {
+	if d.itemTagsFirst() {
 		p.steps = append(append(p.steps, extra...), register)
 	} else {
 		p.steps = append(append(p.steps, register), extra...)

@@ -10,7 +10,7 @@ import (
 // shiftTags are the requisites of an opening or closing report.
 func (d *Driver) shiftTags(doc fiscal.Document) ([][]byte, error) {
 	t := cashierTags(doc.Cashier)
-	return t.commands(fnSendTags, d.opt.Password, d.opt.SeparateTags)
+	return t.commands(fnSendTags, d.opt.Password, d.separateTags())
 }
 
 // submitShift opens or closes the shift (5.3, 5.6). The begin command is needed

@@ -78,11 +78,46 @@ func (d *Driver) fnStatus(ctx context.Context) (fnStatus, error) {
 }
 
 func (d *Driver) shiftState(ctx context.Context) (shiftState, error) {
+	if d.id != nil && d.id.noShiftQuery {
+		return d.shiftByRegisters(ctx)
+	}
 	data, err := d.read(ctx, fnCommand(fnShift, d.opt.Password))
+	if d.id != nil && refusedWith(err, errUnsupported) {
+		d.id.noShiftQuery = true
+		return d.shiftByRegisters(ctx)
+	}
 	if err != nil {
 		return shiftState{}, err
 	}
 	return decodeShift(data)
+}
+
+// shiftByRegisters is FF40 on a device that lacks it (5.1: "37h: use the
+// fallback"): the storage says whether the shift is open, 11h which one was
+// closed last, and the receipts are counted by type, corrections apart (3.2).
+func (d *Driver) shiftByRegisters(ctx context.Context) (shiftState, error) {
+	fn, err := d.fnStatus(ctx)
+	if err != nil {
+		return shiftState{}, err
+	}
+	full, err := d.fullStatus(ctx)
+	if err != nil {
+		return shiftState{}, err
+	}
+	s := shiftState{open: fn.shiftOpen, number: uint32(full.closedShift)}
+	if s.open {
+		s.number++
+	}
+	for _, n := range []byte{
+		countReceipts, countReceipts + 1, countReceipts + 2, countReceipts + 3, countSaleCorrections, countBuyCorrections,
+	} {
+		count, err := d.operationRegister(ctx, n)
+		if err != nil && !optional(err) {
+			return shiftState{}, err
+		}
+		s.receipt += count
+	}
+	return s, nil
 }
 
 // paperState tells paper and cover from the flags as far as the model has the
@@ -198,11 +233,15 @@ func (d *Driver) readStorageState(ctx context.Context, s *fiscal.Status, fn fnSt
 	if fn.warnings&warnFull != 0 {
 		s.FN.Fill = "99%"
 	}
+	if d.id.noOFDQuery {
+		return d.readUnsent(ctx, s)
+	}
 	data, err = d.read(ctx, fnCommand(fnOFD, d.opt.Password))
 	if err != nil {
 		if !optional(err) {
 			return err
 		}
+		d.id.noOFDQuery = refusedWith(err, errUnsupported)
 		return d.readUnsent(ctx, s)
 	}
 	ofd, err := decodeOFD(data)

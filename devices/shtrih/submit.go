@@ -31,6 +31,15 @@ func (d *Driver) submit(ctx context.Context, doc fiscal.Document, base fiscal.Ba
 			Outcome: fiscal.OutcomeUnreachable,
 		}
 	}
+	for {
+		r, err := d.submitVerb(ctx, doc, base)
+		if !errors.Is(err, errAgain) {
+			return r, err
+		}
+	}
+}
+
+func (d *Driver) submitVerb(ctx context.Context, doc fiscal.Document, base fiscal.Baseline) (fiscal.Receipt, error) {
 	switch {
 	case doc.Verb == fiscal.VerbShiftOpen || doc.Verb == fiscal.VerbShiftClose:
 		return d.submitShift(ctx, doc, base)
@@ -214,7 +223,7 @@ func (d *Driver) refine(ctx context.Context, err error) error {
 
 // abandon undoes the receipt that this call has opened and proves that no
 // document was made. If that cannot be done, the error says unknown and Find
-// will tell.
+// will tell. errAgain says that the same document may be sent another way.
 func (d *Driver) abandon(ctx context.Context, cause error, base fiscal.Baseline) error {
 	e := *toFiscal(cause)
 	var lost *linkError
@@ -233,6 +242,9 @@ func (d *Driver) abandon(ctx context.Context, cause error, base fiscal.Baseline)
 		d.log.Warn("own receipt not cancelled", "err", err, "because", cause)
 		e.Outcome = fiscal.OutcomeUnknown
 		return &e
+	}
+	if d.adapt(cause) {
+		return errAgain
 	}
 	e.Outcome = fiscal.OutcomeRejected
 	return &e
