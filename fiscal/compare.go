@@ -6,13 +6,17 @@ import "fmt"
 // every figure on which both speak and disagree. Tax sums are left out: devices
 // round tax per line or per turnover, both lawfully (format reference 3.2);
 // the turnover at each rate is compared exactly, but for kinds of which the
-// shift has corrections.
+// shift has corrections. A device that does not tell its corrections leaves
+// them out of its own sums, or does not: then such a kind cannot be compared.
 func Compare(device, journal Counters) *Agreement {
 	c := comparison{found: []Difference{}}
 	c.number("receipts", uint64(device.Receipts), uint64(journal.Receipts))
 	for _, kind := range []Kind{Sale, Refund, Buy, BuyRefund} {
 		corrections := journal.Corrections[kind]
-		c.kind("by_kind."+kind.String(), device.ByKind[kind], journal.ByKind[kind], corrections != nil && corrections.Count > 0)
+		corrected := corrections != nil && corrections.Count > 0
+		if !corrected || device.Corrections[kind] != nil {
+			c.kind("by_kind."+kind.String(), device.ByKind[kind], journal.ByKind[kind], corrected)
+		}
 		c.tally("corrections."+kind.String(), device.Corrections[kind], journal.Corrections[kind])
 	}
 	c.tally("cash_in", device.CashIn, journal.CashIn)

@@ -129,3 +129,23 @@ func TestWakeGrowsRarer(t *testing.T) {
 		t.Errorf("the last pause is %v", last)
 	}
 }
+
+// A document that is begun and refused, again and again, is begun more and more
+// rarely: each attempt may cost paper.
+func TestRefusedAttemptsBecomeRare(t *testing.T) {
+	t.Parallel()
+	r := Record{State: Accepted, Verb: VerbRefund}
+	var last time.Duration
+	for range 10 {
+		r, _ = Step(r, Event{Kind: EventPrepared, Baseline: Baseline{Storage: "fn", LastFD: 6}, Policy: DefaultPolicy()})
+		next, effects := Step(r, Event{Kind: EventSubmitFail, Err: Refuse(CodeNoCash, "", ""), Policy: DefaultPolicy()})
+		i := slices.IndexFunc(effects, func(e Effect) bool { return e.Kind == EffectWake })
+		if i < 0 || effects[i].After < last {
+			t.Fatalf("effects %+v after a pause of %s", effects, last)
+		}
+		r, last = next, effects[i].After
+	}
+	if last != 30*time.Second {
+		t.Errorf("the last pause is %s", last)
+	}
+}

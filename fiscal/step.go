@@ -42,6 +42,7 @@ type Policy struct {
 	Unknown   time.Duration   // doubt that a device does not resolve becomes held after this long
 	Foreign   time.Duration   // another program's open receipt is waited for this long, then held
 	Condition []time.Duration // waits between attempts while a condition stands; the last repeats
+	Refused   []time.Duration // waits after the first, second… document that was begun and refused; the last repeats
 	Doubt     []time.Duration // waits between questions; the last repeats
 }
 
@@ -51,7 +52,10 @@ func DefaultPolicy() Policy {
 		Unknown:   15 * time.Minute,
 		Foreign:   10 * time.Second,
 		Condition: []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second},
-		Doubt:     []time.Duration{200 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second},
+		Refused: []time.Duration{
+			500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second,
+		},
+		Doubt: []time.Duration{200 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second},
 	}
 }
 
@@ -286,6 +290,12 @@ func (r Record) refused(ev Event) (Record, []Effect) {
 		return r.waitedOut(ev)
 	}
 	pause := wake(ev.Policy.Condition, 0, 0)
+	if again := ev.Policy.Refused; ev.Kind == EventSubmitFail && len(again) > 0 {
+		// Nothing stood in the way until it was begun: every further attempt
+		// may cost paper, so they become rare. What may have healed it, the end
+		// of another command, wakes it sooner.
+		pause.After = again[min(max(r.Attempt, 1), len(again))-1]
+	}
 	if ev.Kind == EventPrepareFail && r.Waiting != nil && r.Waiting.Code == ev.Err.Code {
 		return r, []Effect{pause} // nothing new to tell
 	}
