@@ -16,6 +16,8 @@ const (
 	// catchUpMax bounds what is read at the first sight of a storage, which may
 	// hold years. Later gaps are read whole.
 	catchUpMax = 5000
+	// clockSkew is how far a register's clock may be from a terminal's.
+	clockSkew = 10 * time.Minute
 )
 
 // checked compares a fresh baseline with the journal before anything is
@@ -37,13 +39,62 @@ func (w *worker) checked(ctx context.Context, r fiscal.Record, base fiscal.Basel
 			fmt.Sprintf("document %d carries our key and another kind or total", entry.FD))}
 	}
 	w.compare(base.Storage, base.Counters)
-	if at, err := w.journal.unsearchedAt(base.Storage); err != nil {
+	doubt, err := w.unproved(r, base)
+	switch {
+	case err != nil:
 		w.fail(err)
-	} else if r.Document.At.Before(at) && !r.Approved {
-		return fiscal.Event{Kind: fiscal.EventHeld, Err: fiscal.Refuse(fiscal.CodeNeedsPerson, "at",
-			"documents of that time could not be searched for this command")}
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeStoreFault)}
+	case doubt != nil && !r.Approved:
+		return fiscal.Event{Kind: fiscal.EventHeld, Err: doubt}
 	}
 	return fiscal.Event{Kind: fiscal.EventPrepared, Baseline: base}
+}
+
+// unproved tells why an old command may have been carried out already by a
+// journal that was lost since: what cannot be searched by the key is for a
+// person (design 5.9). A journal gets lost while no daemon runs, so nothing
+// that was settled later is in question.
+func (w *worker) unproved(r fiscal.Record, base fiscal.Baseline) (*fiscal.Error, error) {
+	at, err := w.journal.unsearchedAt(base.Storage)
+	if err != nil {
+		return nil, err
+	}
+	if r.Document.At.Before(at) {
+		return fiscal.Refuse(fiscal.CodeNeedsPerson, "at", "documents of that time could not be searched for this command"), nil
+	}
+	if !r.Document.At.Before(w.began) {
+		return nil, nil
+	}
+	switch {
+	case r.Verb.Receipt():
+		since := wallClock(r.Document.At.Local()).Add(-clockSkew)
+		fd, err := w.journal.unclaimed(base.Storage, r.Document, since)
+		if err != nil || fd == 0 {
+			return nil, err
+		}
+		return fiscal.Refuse(fiscal.CodeClosedByOther, "at", fmt.Sprintf("document %d has no key and may be this command's", fd)), nil
+	case r.Verb.Class() == fiscal.ClassRecord:
+		return w.unprovedCash(r, base)
+	default:
+		return nil, nil // the state of the shift tells
+	}
+}
+
+// unprovedCash looks for cash movements that only a lost journal knew: the
+// storage has no documents of them.
+func (w *worker) unprovedCash(r fiscal.Record, base fiscal.Baseline) (*fiscal.Error, error) {
+	lost, err := w.journal.lostAt(base.Storage)
+	if err != nil {
+		return nil, err
+	}
+	own, err := w.journal.shiftSums(base.Storage, base.Shift)
+	if err != nil {
+		return nil, err
+	}
+	if r.Document.At.Before(lost) || *own.CashIn != base.CashIn || *own.CashOut != base.CashOut {
+		return fiscal.Refuse(fiscal.CodeNeedsPerson, "at", "the drawer may have this movement already: the journal does not know all of it"), nil
+	}
+	return nil, nil
 }
 
 // ours tells whether a document that carries the key is the record's: kind and
@@ -107,6 +158,13 @@ func (w *worker) readBack(ctx context.Context, reader fiscal.DocumentReader, fn 
 // learn enters one document that was read back, and notes what it cannot prove:
 // a document whose requisites are not kept may be that of any command.
 func (w *worker) learn(fn string, doc fiscal.ArchivedDocument) error {
+	if doc.Key != "" && w.lostFN != fn && !w.awaited(doc.Key) {
+		if err := w.journal.lost(fn, time.Now()); err != nil {
+			w.fail(err)
+			return err
+		}
+		w.lostFN = fn
+	}
 	foreign, err := w.journal.learn(fn, doc)
 	if err == nil && doc.Key == "" && !doc.Full && (doc.Form == 0 || foreign) {
 		err = w.journal.unsearched(fn, time.Now())
@@ -119,6 +177,12 @@ func (w *worker) learn(fn string, doc fiscal.ArchivedDocument) error {
 		w.alerts.raise(w.cfg.Name, fiscal.CodeForeignDocument, fmt.Sprintf("ФД %d", doc.FD))
 	}
 	return nil
+}
+
+// awaited tells whether a document with the key is only that of a command in
+// doubt, and no sign of a journal that has lost something.
+func (w *worker) awaited(key string) bool {
+	return slices.ContainsFunc(w.queue, func(it *item) bool { return it.record.Document.Key == key && it.record.Baseline != nil })
 }
 
 // notKept tells whether the storage does not have the document any more.

@@ -134,7 +134,7 @@ func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
 	}
 	return &worker{
 		cfg: dc, backend: backend, can: capabilities(backend), journal: d.journal, alerts: d.alerts, log: d.log, policy: policy,
-		late: time.Duration(d.cfg.LateAfter), paused: d.rivals.paused, stopping: d.stopping,
+		began: d.started, late: time.Duration(d.cfg.LateAfter), paused: d.rivals.paused, stopping: d.stopping,
 		arrivals: newMailbox(), requests: make(chan func(context.Context)),
 		onStatus: func(v deviceView) { d.deviceChanged(dc.Name, v) },
 		progress: d.counts.beat, fail: d.fail,

@@ -201,7 +201,50 @@ func (j *journal) unsearchedAt(fn string) (at time.Time, err error) {
 	return at, err
 }
 
-const metaUnsearched = "unsearched "
+// lost notes that the storage holds a document of ours that the journal knows
+// nothing of: it was restored from a copy, or rebuilt.
+func (j *journal) lost(fn string, now time.Time) error {
+	return j.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(metaLost+fn, now) })
+}
+
+// lostAt is the time of the last such note; zero if there is none.
+func (j *journal) lostAt(fn string) (at time.Time, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		_, err := tx.Meta(metaLost+fn, &at)
+		return err
+	})
+	return at, err
+}
+
+const (
+	metaUnsearched = "unsearched "
+	metaLost       = "lost "
+)
+
+// unclaimed finds a document without a key that nobody has claimed and that
+// has doc's kind and total, made since; 0 if there is none.
+func (j *journal) unclaimed(fn string, doc fiscal.Document, since time.Time) (fd uint32, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		to, err := tx.LastFD(fn)
+		for ; err == nil && to > 0; to -= min(to, unclaimedPage) {
+			var page []spool.Entry
+			page, err = tx.Documents(fn, to-min(to, unclaimedPage)+1, to)
+			for _, e := range slices.Backward(page) {
+				if !e.At.IsZero() && e.At.Before(since) {
+					return nil
+				}
+				if e.RecordID == "" && e.Key == "" && e.Kind == doc.Kind && e.Total == doc.Total && e.Correction == (doc.Correction != nil) {
+					fd = e.FD
+					return nil
+				}
+			}
+		}
+		return err
+	})
+	return fd, err
+}
+
+const unclaimedPage = 50
 
 func (j *journal) queue(device string) (records []fiscal.Record, err error) {
 	err = j.spool.View(func(tx *spool.Tx) error {

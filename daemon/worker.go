@@ -29,10 +29,12 @@ type worker struct {
 	arrivals *mailbox // accepted, cancelled, and resolved by a person
 	requests chan func(context.Context)
 	stopping <-chan struct{} // closed: finish what is in hand, begin nothing
+	began    time.Time       // start of the daemon
 
 	queue    []*item
 	info     *fiscal.Info
 	view     deviceView
+	lostFN   string                 // storage of which the journal was found to have lost something
 	stands   map[fiscal.Code]string // alerts of the last status reading
 	polled   time.Time
 	progress func()      // tells the watchdog that the worker lives
