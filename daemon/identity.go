@@ -57,12 +57,12 @@ type rivals struct {
 	mu     sync.Mutex
 	own    string
 	seen   map[string]string // instance or link → how it was seen
-	forced bool              // a person has said that this node is the one
+	judged map[string]bool   // those against which a person has decided: this node is the one
 	alerts *alertBook
 }
 
 func newRivals(own string, alerts *alertBook) *rivals {
-	return &rivals{own: own, seen: map[string]string{}, alerts: alerts}
+	return &rivals{own: own, seen: map[string]string{}, judged: map[string]bool{}, alerts: alerts}
 }
 
 // observe takes a node/state message found under our own root.
@@ -71,10 +71,10 @@ func (r *rivals) observe(instance string, online bool, link string) {
 		return
 	}
 	r.mu.Lock()
-	if online {
-		r.seen[instance] = link
-	} else {
+	if !online {
 		delete(r.seen, instance)
+	} else if !r.judged[instance] {
+		r.seen[instance] = link
 	}
 	r.mu.Unlock()
 	r.settle()
@@ -83,16 +83,21 @@ func (r *rivals) observe(instance string, online bool, link string) {
 // takenOver notes that somebody else connects with our client id.
 func (r *rivals) takenOver(link string) {
 	r.mu.Lock()
-	r.seen["client-id on "+link] = link
+	if who := "client-id on " + link; !r.judged[who] {
+		r.seen[who] = link
+	}
 	r.mu.Unlock()
 	r.settle()
 }
 
-// choose is a person's word that this node is the right one.
+// choose is a person's word that this node is the right one. It holds against
+// those that were seen; another one asks again.
 func (r *rivals) choose() {
 	r.mu.Lock()
-	r.seen = map[string]string{}
-	r.forced = true
+	for who := range r.seen {
+		r.judged[who] = true
+	}
+	clear(r.seen)
 	r.mu.Unlock()
 	r.settle()
 }
@@ -115,5 +120,5 @@ func (r *rivals) settle() {
 func (r *rivals) paused() (fiscal.Code, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return fiscal.CodeDuplicate, len(r.seen) > 0 && !r.forced
+	return fiscal.CodeDuplicate, len(r.seen) > 0
 }

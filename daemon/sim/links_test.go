@@ -290,6 +290,14 @@ func TestDuplicateNode(t *testing.T) {
 	e.wait(t, "it goes on", answered("wait", fiscal.Done))
 	e.wait(t, "the alert is gone", func(h heard) bool { return h.topic == "node/alert/duplicate-node" && h.payload == "" })
 
+	// The same one is settled; another is not.
+	before := e.mark()
+	own.Send(t, own.root+"node/state", string(rival), true)
+	own.Send(t, own.root+"node/state", strings.Replace(string(rival), "somebody-else", "a-third", 1), true)
+	e.after(t, before, "another alert", on("node/alert/duplicate-node", "a-third"))
+	managed[struct{ Node string }](t, e, "resolve", obj{"node": "keep"})
+	e.after(t, before, "it is gone", func(h heard) bool { return h.topic == "node/alert/duplicate-node" && h.payload == "" })
+
 	// What an earlier connection of our own left is no rival, and is overwritten.
 	stale := strings.Replace(own.wait(t, "online", on("node/state", `"online"`)).payload, "online", "offline", 1)
 	mark := own.mark()
@@ -467,6 +475,9 @@ func TestUnacknowledgedCommandComesAgain(t *testing.T) {
 	counts := map[fiscal.State]int{}
 	e.mu.Lock()
 	for _, h := range e.all {
+		if h.topic == "node/alert/duplicate-node" {
+			t.Errorf("its own past is a rival: %+v", h)
+		}
 		if strings.Contains(h.payload, `"id":"unacked"`) && strings.HasPrefix(h.topic, "res/") {
 			counts[decoded(t, h).State]++
 		}
