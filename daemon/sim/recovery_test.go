@@ -2,10 +2,13 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"kassad/daemon"
 	"kassad/devices/emul/fn"
 	printer "kassad/devices/emul/shtrih"
 	"kassad/fiscal"
@@ -107,6 +110,7 @@ type ordeal struct {
 	order
 	trouble
 	at    []uint16 // the command that the trouble meets; nil: the one that decides
+	mark  string   // where the key goes; "": the default
 	bench *bench
 }
 
@@ -157,24 +161,39 @@ func (o order) uses(command uint16) bool {
 	}
 }
 
+// ordealsAtOnce keeps the ordeals from being each other's slow device.
+const ordealsAtOnce = 48
+
 // suffer runs every ordeal on a device of one shop, side by side.
 func suffer(t *testing.T, list []*ordeal) {
 	printers := map[string]printer.Config{}
 	for i, o := range list {
 		printers[fmt.Sprintf("d%d", i)] = o.printer(i + 1)
 	}
-	s := openShop(t, Options{Printers: printers, Config: hurried, Policy: impatient()})
+	s := openShop(t, Options{Printers: printers, Policy: impatient(), Config: func(c *daemon.Config) {
+		hurried(c)
+		for i, o := range list {
+			if d := slices.IndexFunc(c.Devices, func(d daemon.DeviceConfig) bool { return d.Name == fmt.Sprintf("d%d", i) }); o.mark != "" {
+				c.Devices[d].Mark = o.mark
+			}
+		}
+	}})
 	var tills []*Till
 	for i := range 8 {
 		tills = append(tills, openTill(t, s, fmt.Sprintf("till%d", i)))
 	}
 	var group sync.WaitGroup
+	atOnce := make(chan struct{}, ordealsAtOnce)
 	for i, o := range list {
 		o.bench = newBench(s, fmt.Sprintf("d%d", i))
 		if o.shift {
 			disown(s, o.bench.name, 2)
 		}
-		group.Go(func() { o.run(t, s, tills[i%len(tills)]) })
+		group.Go(func() {
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
+			o.run(t, s, tills[i%len(tills)])
+		})
 	}
 	group.Wait()
 	for _, o := range list {
@@ -303,3 +322,44 @@ func (o *ordeal) markForeign(s *Shop) {
 
 // foreign tells a document that the emulator has made for another program.
 func foreign(e fn.Entry) bool { return len(e.Items) == 1 && e.Items[0].Name == "Чужой товар" }
+
+// Wherever the key goes, and without any, a lost close is found out. A command
+// that uses 1192 itself keeps it, and a correction's 1192 has its own meaning:
+// then the key is in 1084.
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	var list []*ordeal
+	for _, mark := range []string{"1192", "1084", "none"} {
+		for _, o := range orders()[:4] {
+			for _, extra := range []string{"", "заказ 7"} {
+				for _, tr := range troubles() {
+					if tr.anywhere && (extra == "" || o.name == "sale") {
+						list = append(list, &ordeal{order: o.with(extra), trouble: tr, mark: mark})
+					}
+				}
+			}
+		}
+	}
+	suffer(t, list)
+	for _, o := range list {
+		ledger := o.bench.Storage().Ledger()
+		e := ledger[len(ledger)-1]
+		in1192, in1084 := keyPattern.MatchString(e.Extra), e.Attribute.Name == keyAttribute
+		free := o.verb != fiscal.VerbCorrection && o.body["additional"] == nil
+		if in1192 != (o.mark == "1192" && free) || in1084 != (o.mark == "1084" || o.mark == "1192" && !free) {
+			t.Errorf("%s: 1192 is %q, 1084 %+v", o, e.Extra, e.Attribute)
+		}
+		if extra := o.body["additional"]; extra != nil && e.Extra != extra {
+			t.Errorf("%s: 1192 is %q, the command said %q", o, e.Extra, extra)
+		}
+	}
+}
+
+// with is the order with an additional requisite of its own.
+func (o order) with(additional string) order {
+	if additional != "" {
+		o.body = maps.Clone(o.body)
+		o.body["additional"] = additional
+	}
+	return o
+}
