@@ -334,7 +334,7 @@ func TestMarks(t *testing.T) {
 			for _, extra := range []string{"", "заказ 7"} {
 				for _, tr := range troubles() {
 					if tr.anywhere && (extra == "" || o.name == "sale") {
-						list = append(list, &ordeal{order: o.with(extra), trouble: tr, mark: mark})
+						list = append(list, &ordeal{order: o.adding(extra), trouble: tr, mark: mark})
 					}
 				}
 			}
@@ -355,8 +355,8 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// with is the order with an additional requisite of its own.
-func (o order) with(additional string) order {
+// adding is the order with an additional requisite of its own.
+func (o order) adding(additional string) order {
 	if additional != "" {
 		o.body = maps.Clone(o.body)
 		o.body["additional"] = additional
