@@ -135,7 +135,7 @@ func (d *Daemon) newLink(s *station) (*mqtt.Link, error) {
 	c.Topics = d.topics
 	c.Subscriptions = []string{d.topics.Commands(), d.topics.Requests(), d.topics.NodeState()}
 	c.Will = &mqtt.Will{Topic: d.topics.NodeState(), Payload: func() []byte { return d.nodeState(mqtt.NodeOffline) }}
-	c.State, c.Outbox = d.state, outbox{d.spool}
+	c.State, c.Outbox = d.state, outbox{d.spool, d.spoolChanged}
 	c.OnUp = func(context.Context, bool) {
 		d.linkAway(s.name, false)
 		d.counts.stale.Store(true) // its round trip
@@ -263,7 +263,7 @@ func (d *Daemon) emptyOutbox(ctx context.Context, s *station) {
 	look := time.NewTicker(outboxPoll)
 	defer look.Stop()
 	for s.link.Status().Up {
-		left, err := outbox{d.spool}.Next(s.name, 0, 1)
+		left, err := outbox{spool: d.spool}.Next(s.name, 0, 1)
 		if err != nil || len(left) == 0 {
 			return
 		}
@@ -335,7 +335,10 @@ const (
 )
 
 // outbox shows the spool's outbox to a link.
-type outbox struct{ spool *spool.Spool }
+type outbox struct {
+	spool *spool.Spool
+	less  func() // something has left
+}
 
 // Next implements mqtt.Outbox.
 func (o outbox) Next(link string, after uint64, limit int) ([]mqtt.Outgoing, error) {
@@ -351,4 +354,7 @@ func (o outbox) Next(link string, after uint64, limit int) ([]mqtt.Outgoing, err
 }
 
 // Sent implements mqtt.Outbox.
-func (o outbox) Sent(ids ...uint64) { o.spool.Sent(ids...) }
+func (o outbox) Sent(ids ...uint64) {
+	o.spool.Sent(ids...)
+	o.less()
+}

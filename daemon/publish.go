@@ -244,9 +244,6 @@ func (d *Daemon) publishSpool() {
 	state := mqtt.SpoolState{Queued: s.Queued, Oldest: mqtt.Instant(s.Oldest), Unknown: s.Unknown, Held: s.Held, Outbox: s.Outbox}
 	state.Unknown, state.Held = append([]string{}, s.Unknown...), append([]string{}, s.Held...)
 	d.set(d.topics.SpoolState(), mqtt.EncodeState(state))
-	if s.Outbox > 0 {
-		d.spoolChanged() // look again when the links have had time to empty it
-	}
 	for code, ids := range map[fiscal.Code][]string{fiscal.CodeUnknownPending: s.Unknown, fiscal.CodeHeldPending: s.Held} {
 		if len(ids) > 0 {
 			d.alerts.raise("", code, ids[0])

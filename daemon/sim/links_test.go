@@ -25,7 +25,13 @@ import (
 	"kassad/spool"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, mqtttest.LeakOptions()...) }
+// A till that is closed while its broker is away leaves the library asleep for
+// up to its pause between attempts.
+func TestMain(m *testing.M) {
+	const library = "github.com/eclipse/paho%2emqtt%2egolang."
+	goleak.VerifyTestMain(m, append(mqtttest.LeakOptions(),
+		goleak.IgnoreAnyFunction(library+"(*client).reconnect"), goleak.IgnoreAnyFunction(library+"(*client).Disconnect.func1"))...)
+}
 
 // wan is the wire to a broker, which can be cut.
 type wan struct {
