@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"kassad/daemon"
 	printer "kassad/devices/emul/shtrih"
@@ -145,112 +142,70 @@ func orders() []order {
 	}
 }
 
-// watcher follows everything that the daemon publishes.
+// watcher waits for what the daemon publishes.
 type watcher struct {
-	t      *testing.T
-	root   string
-	client paho.Client
-
-	mu      sync.Mutex
-	latest  map[string][]byte // by topic below the root
-	all     []note
-	changed chan struct{}
-}
-
-type note struct {
-	topic   string
-	payload []byte
+	*ear
+	t *testing.T
 }
 
 func watch(t *testing.T, s *Shop) *watcher {
 	t.Helper()
-	w := &watcher{t: t, root: s.Config.Root() + "/", latest: map[string][]byte{}, changed: make(chan struct{})}
-	o := paho.NewClientOptions().AddBroker(s.url()).SetClientID("watcher-" + NewID()).SetAutoReconnect(true).
-		SetMaxReconnectInterval(200 * time.Millisecond)
-	o.SetDefaultPublishHandler(w.hear)
-	o.SetOnConnectHandler(func(c paho.Client) { c.Subscribe(w.root+"#", 1, nil) })
-	w.client = paho.NewClient(o)
-	if token := w.client.Connect(); !token.WaitTimeout(longest) || token.Error() != nil {
-		t.Fatal(token.Error())
-	}
-	t.Cleanup(func() { w.client.Disconnect(0) })
-	return w
+	return &watcher{listen(t, s, s.url()), t}
 }
 
-func (w *watcher) hear(_ paho.Client, m paho.Message) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	topic := strings.TrimPrefix(m.Topic(), w.root)
-	w.latest[topic] = m.Payload()
-	w.all = append(w.all, note{topic, m.Payload()})
-	close(w.changed)
-	w.changed = make(chan struct{})
-}
-
-// await waits until good holds for what was heard.
-func (w *watcher) await(what string, good func() bool) {
+// until waits for the last message of a topic to be as wanted.
+func (w *watcher) until(what, topic string, good func(payload string) bool) string {
 	w.t.Helper()
 	timeout := time.After(longest)
 	for {
 		w.mu.Lock()
-		ok, changed := good(), w.changed
+		all, news := w.all, w.news
 		w.mu.Unlock()
-		if ok {
-			return
+		i := len(all) - 1
+		for i >= 0 && all[i].topic != topic {
+			i--
+		}
+		if i >= 0 && good(all[i].payload) {
+			return all[i].payload
 		}
 		select {
-		case <-changed:
+		case <-news:
 		case <-timeout:
-			w.t.Errorf("never: %s", what)
-			return
+			w.t.Errorf("never: %s on %s", what, topic)
+			return ""
 		}
 	}
 }
 
-// until waits for the last message of a topic to be as wanted.
-func (w *watcher) until(what, topic string, good func(payload []byte) bool) (payload []byte) {
+// stands waits for an alert, cleared for its end.
+func (w *watcher) stands(topic string) string {
 	w.t.Helper()
-	w.await(what+" on "+topic, func() bool {
-		var heard bool
-		payload, heard = w.latest[topic]
-		return heard && good(payload)
-	})
-	return payload
+	return w.until("alert", topic, func(p string) bool { return p != "" })
+}
+
+func (w *watcher) cleared(topic string) {
+	w.t.Helper()
+	w.until("alert cleared", topic, func(p string) bool { return p == "" })
+}
+
+// says waits until the last message of a topic contains text.
+func (w *watcher) says(topic, text string) {
+	w.t.Helper()
+	w.until(text, topic, func(p string) bool { return strings.Contains(p, text) })
 }
 
 // hears waits until some message of a topic contains text.
 func (w *watcher) hears(topic, text string) {
 	w.t.Helper()
-	w.await("heard "+text+" on "+topic, func() bool { return w.counted(topic, text) > 0 })
-}
-
-// stands waits for an alert, cleared for its end.
-func (w *watcher) stands(topic string) []byte {
-	w.t.Helper()
-	return w.until("alert", topic, func(p []byte) bool { return len(p) > 0 })
-}
-
-func (w *watcher) cleared(topic string) {
-	w.t.Helper()
-	w.until("alert cleared", topic, func(p []byte) bool { return len(p) == 0 })
-}
-
-// says waits until the last message of a topic contains text.
-func (w *watcher) says(topic, text string) []byte {
-	w.t.Helper()
-	return w.until("says "+text, topic, func(p []byte) bool { return bytes.Contains(p, []byte(text)) })
+	w.wait(w.t, text+" on "+topic, on(topic, text))
 }
 
 // count counts the messages of a topic that contain text.
-func (w *watcher) count(topic, text string) int {
+func (w *watcher) count(topic, text string) (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.counted(topic, text)
-}
-
-func (w *watcher) counted(topic, text string) (n int) {
-	for _, m := range w.all {
-		if m.topic == topic && bytes.Contains(m.payload, []byte(text)) {
+	for _, h := range w.all {
+		if on(topic, text)(h) {
 			n++
 		}
 	}

@@ -181,7 +181,7 @@ func TestForeignDocuments(t *testing.T) {
 	if x.Journal.Agrees || len(x.Journal.Differences) == 0 {
 		t.Errorf("the journal agrees with another program's sale: %+v", x.Journal)
 	}
-	if alert := w.stands("dev/front/alert/counters-differ"); !strings.Contains(string(alert), "by_kind.sale.") {
+	if alert := w.stands("dev/front/alert/counters-differ"); !strings.Contains(alert, "by_kind.sale.") {
 		t.Errorf("no figure is named: %s", alert)
 	}
 	z := must(t, till, fiscal.VerbShiftClose, obj{"cashier": cashier})

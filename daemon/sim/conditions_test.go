@@ -100,7 +100,7 @@ func (a ailment) run(t *testing.T, b *bench, till *Till, w *watcher) {
 	id := NewID()
 	p := beginRaw(t, till, verb, id, onDevice(id, b.name, orders()[0].body))
 	p.waits(a.code)
-	if p := w.stands(alert); len(decode[struct{ Text string }](t, p).Text) == 0 {
+	if p := w.stands(alert); len(decode[struct{ Text string }](t, []byte(p)).Text) == 0 {
 		t.Errorf("%s: alert without a text: %s", a.name, p)
 	}
 	if a.state != "" {

@@ -26,6 +26,7 @@ type trouble struct {
 	only []string       // orders that it concerns; nil: all
 	// anywhere: worth trying at the commands before the close as well
 	anywhere bool
+	times    int // in a row; 0 is once
 }
 
 func paperBack(when printer.Moment) []printer.Action {
@@ -52,6 +53,7 @@ func troubles() []trouble {
 		{name: "4 power after, print interrupted", do: []printer.Action{printer.ExecuteThenPowerCycle{Off: outage, Interrupted: true}}},
 		{name: "5 power before, receipt kept", anywhere: true, do: []printer.Action{printer.PowerCycleBefore{Off: outage, KeepReceipt: true}}},
 		{name: "5 power before, receipt lost", anywhere: true, do: []printer.Action{printer.PowerCycleBefore{Off: outage, LoseReceipt: true}}},
+		{name: "5 power before, five times", times: 5, do: []printer.Action{printer.PowerCycleBefore{LoseReceipt: true}}},
 		{name: "6 slow", do: []printer.Action{printer.Slow{Before: 4 * time.Second}}},
 		{name: "6 slow answer", do: []printer.Action{printer.Slow{After: 4 * time.Second}}},
 		{name: "6 slow, host gone", do: []printer.Action{printer.Slow{Before: time.Second}}, with: func(b *bench) {
@@ -222,7 +224,7 @@ func (o *ordeal) arm() {
 	}
 	when := printer.Command(codes...)
 	for _, a := range o.do {
-		o.bench.Inject(printer.Fault{When: when, Do: a})
+		o.bench.Inject(printer.Fault{When: when, Do: a, Times: o.times})
 	}
 	if o.with != nil {
 		var once sync.Once
