@@ -54,6 +54,9 @@ var (
 	ErrClosed = errors.New("link closed")
 	// ErrBusy: another program, or another kassad, holds the port.
 	ErrBusy = errors.New("port is held by another program")
+	// ErrDescriptors: the process has too many files open to wait for a serial
+	// port.
+	ErrDescriptors = errors.New("too many open files to wait for a serial port")
 	// ErrAddress: the address cannot be understood.
 	ErrAddress = errors.New("bad address")
 	// ErrNoPort: no port answers to this name or USB serial number.

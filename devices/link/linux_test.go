@@ -5,6 +5,7 @@ package link
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,11 +16,21 @@ import (
 	"github.com/creack/pty"
 )
 
+// missing skips a test for which the system lacks something; in CI that is a
+// failure.
+func missing(t *testing.T, err error) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	}
+	t.Skip(err)
+}
+
 func openPTY(t *testing.T) (*os.File, string) {
 	t.Helper()
 	master, slave, err := pty.Open()
 	if err != nil {
-		t.Skip(err)
+		missing(t, err)
 	}
 	name := slave.Name()
 	slave.Close()
@@ -150,5 +161,26 @@ func TestScanTTY(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// A process with more open files than select can wait for is told so; the
+// library would panic at the first read.
+func TestTooManyDescriptors(t *testing.T) {
+	var files []*os.File
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	for len(files) == 0 || files[len(files)-1].Fd() <= descriptorMax {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			missing(t, fmt.Errorf("this system allows too few files to see it: %w", err))
+		}
+		files = append(files, f)
+	}
+	if _, err := openSerial(t.Context(), "/dev/null", 115200); !errors.Is(err, ErrDescriptors) {
+		t.Errorf("got %v, want ErrDescriptors", err)
 	}
 }

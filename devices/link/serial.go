@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -52,6 +53,9 @@ func openSerial(ctx context.Context, name string, baud int) (Link, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
+	if err := descriptorsLeft(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
 	unlock, err := lockPort(name)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
@@ -66,6 +70,27 @@ func openSerial(ctx context.Context, name string, baud int) (Link, error) {
 		return nil, fmt.Errorf("open %s: %w", name, openError(err))
 	}
 	return newSerial(p, unlock), nil
+}
+
+// descriptorMax is below the 1024 that select(2) can wait for. The library
+// waits by it, and panics in Read for a descriptor beyond.
+const descriptorMax = 1000
+
+// descriptorsLeft refuses a port whose descriptor could not be waited for. The
+// system gives the lowest free number, so one of our own tells which is next.
+func descriptorsLeft() error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if f.Fd() > descriptorMax {
+		return ErrDescriptors
+	}
+	return nil
 }
 
 func newSerial(p rawPort, unlock func()) *serialLink {
