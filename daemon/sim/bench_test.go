@@ -305,14 +305,7 @@ func (p *pending) ends(state fiscal.State) Answer {
 // broker keeps nothing.
 func restart(t *testing.T, s *Shop, till *Till) *Till {
 	t.Helper()
-	till.link.Close()
-	if err := s.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return openTill(t, s, till.name)
+	return stopFor(t, s, till, func() {})
 }
 
 // resolve is a person's decision by the control socket.

@@ -18,6 +18,7 @@ import (
 func storeOf(s *Shop) string { return filepath.Join(s.Config.DataDir, "kassad.db") }
 
 // stopFor stops the daemon, does something to its files, and starts it again.
+// Its broker takes another port: the old one may be somebody else's by then.
 func stopFor(t *testing.T, s *Shop, till *Till, do func()) *Till {
 	t.Helper()
 	till.link.Close()
@@ -25,6 +26,7 @@ func stopFor(t *testing.T, s *Shop, till *Till, do func()) *Till {
 		t.Fatal(err)
 	}
 	do()
+	s.Config.Broker.Listen = "127.0.0.1:0"
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -120,6 +120,7 @@ func (m *mortal) rise(copied string) {
 		m.t.Error(err)
 	}
 	m.socket.giveBack()
+	m.shop.Config.Broker.Listen = "127.0.0.1:0" // the old port may be somebody else's by now
 	if err := m.shop.Start(m.t.Context()); err != nil {
 		m.t.Error(err)
 	}

@@ -190,7 +190,9 @@ func (b *Broker) Close() error {
 	if b.server == nil {
 		return nil
 	}
-	b.unwatch()
+	if b.unwatch != nil { // else Start has failed
+		b.unwatch()
+	}
 	b.shut()
 	return nil
 }
