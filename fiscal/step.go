@@ -334,7 +334,10 @@ func (r Record) done(ev Event, receipt Receipt) (Record, []Effect) {
 	}
 	if r.Verb == VerbShiftClose && r.Baseline != nil && r.Baseline.Counters != nil && receipt.By == "" {
 		closed := *r.Baseline.Counters // read before, so that a lost answer loses no figure
-		closed.ClosedAt = receipt.At
+		closed.ClosedAt, closed.LastFD = receipt.At, receipt.FD
+		if closed.Documents > 0 {
+			closed.Documents++ // the close report counts itself (format reference 5.3)
+		}
 		r.Counters = &closed
 	}
 	return r.end(ev, Done)

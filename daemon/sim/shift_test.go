@@ -174,6 +174,7 @@ type shiftFigures struct {
 		Total fiscal.Money
 	}
 	Receipts, Documents uint32
+	LastFD              uint32 `json:"last_fd"`
 	Drawer              fiscal.Money
 	Journal             struct {
 		Agrees      bool
@@ -201,7 +202,11 @@ func TestWorkedShift(t *testing.T) {
 	wantFigures(t, "X", file, decode[shiftFigures](t, x.Counters))
 	s.Printers["front"].Inject(printer.Fault{When: printer.Command(0x41), Do: printer.ExecuteThenPowerCycle{Off: outage}})
 	z := must(t, till, fiscal.VerbShiftClose, obj{"cashier": cashier})
-	wantFigures(t, "Z", file, decode[shiftFigures](t, z.Counters))
+	closed := decode[shiftFigures](t, z.Counters)
+	wantFigures(t, "Z", file, closed)
+	if closed.Documents != file.Shift.Documents || closed.LastFD != z.Fiscal.FD {
+		t.Errorf("Z: %d documents up to %d, want %d up to %d", closed.Documents, closed.LastFD, file.Shift.Documents, z.Fiscal.FD)
+	}
 	must(t, till, fiscal.VerbShiftOpen, obj{"cashier": cashier})
 }
 

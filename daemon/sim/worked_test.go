@@ -56,10 +56,11 @@ type workedReceipt struct {
 type workedFile struct {
 	Receipts []workedReceipt `json:"receipts"`
 	Shift    struct {
-		Receipts []string      `json:"receipts"`
-		Start    int64         `json:"cash_in_drawer_start"`
-		End      int64         `json:"cash_in_drawer_end"`
-		Counters shiftCounters `json:"counters_1194"`
+		Receipts  []string      `json:"receipts"`
+		Documents uint32        `json:"fiscal_documents_1111"`
+		Start     int64         `json:"cash_in_drawer_start"`
+		End       int64         `json:"cash_in_drawer_end"`
+		Counters  shiftCounters `json:"counters_1194"`
 	} `json:"shift_example"`
 }
 
