@@ -95,7 +95,7 @@ func TestReadNoticesNewDeadlineAndClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSerial(newFakePort(), nil)
 		go func() {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			s.SetDeadline(time.Now())
 		}()
 		if _, err := s.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -103,7 +103,7 @@ func TestReadNoticesNewDeadlineAndClose(t *testing.T) {
 		}
 		s.SetDeadline(time.Time{})
 		go func() {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			s.Close()
 		}()
 		if _, err := s.Read(make([]byte, 1)); !errors.Is(err, ErrClosed) {

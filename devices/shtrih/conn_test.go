@@ -51,7 +51,7 @@ func play(peer net.Conn, script []step) <-chan error {
 		for i, s := range script {
 			switch {
 			case s.wait > 0:
-				time.Sleep(s.wait)
+				<-time.After(s.wait)
 			case s.hangUp:
 				done <- nil
 				return
@@ -333,7 +333,7 @@ func TestLateAnswerIsPending(t *testing.T) {
 			peer.Write([]byte{nak})
 			io.ReadFull(peer, make([]byte, 8))
 			peer.Write([]byte{ack})
-			time.Sleep(40 * time.Second) // longer than the command may take
+			<-time.After(40 * time.Second) // longer than the command may take
 			peer.Write(mustHex(answer88))
 			for { // a device that keeps its answer until it is confirmed
 				if _, err := io.ReadFull(peer, b); err != nil {
@@ -357,7 +357,7 @@ func TestLateAnswerIsPending(t *testing.T) {
 		if _, err := c.exchange(context.Background(), mustHex(message88)); !errors.As(err, &lost) || lost.Fate != fateUnknown {
 			t.Fatalf("first: %v", err)
 		}
-		time.Sleep(20 * time.Second)
+		<-time.After(20 * time.Second)
 		answer, err := c.exchange(context.Background(), mustHex("10 1E 00 00 00"))
 		if err != nil || answer[0] != 0x10 {
 			t.Fatalf("second: % X, %v", answer, err)
@@ -388,7 +388,7 @@ func queuedENQ(t *testing.T, queued int) {
 	served := make(chan struct{})
 	go func() {
 		d.serve(newBuffered(peer), func(m []byte) []byte {
-			time.Sleep(time.Duration(queued)*silenceMax + time.Second)
+			<-time.After(time.Duration(queued)*silenceMax + time.Second)
 			return []byte{m[0], 0, 30}
 		})
 		close(served)
@@ -420,7 +420,7 @@ func TestNoiseIsBounded(t *testing.T) {
 				if _, err := peer.Write([]byte{0x41}); err != nil {
 					return
 				}
-				time.Sleep(10 * time.Millisecond)
+				<-time.After(10 * time.Millisecond)
 			}
 		}()
 		c := newConn(host, slog.New(slog.DiscardHandler))
@@ -602,7 +602,7 @@ func newBuffered(c net.Conn) *buffered {
 						return
 					}
 					if err != nil {
-						time.Sleep(time.Millisecond)
+						<-time.After(time.Millisecond)
 					}
 				}
 			case <-b.ended:

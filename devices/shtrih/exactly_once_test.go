@@ -105,7 +105,7 @@ func onceUnder(t *testing.T, fault link.Fault) {
 			if c := fiscal.AsError(err, "").Code; c == fiscal.CodeForeignReceipt {
 				t.Fatalf("own receipt taken for a foreign one: %v", err)
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			continue
 		}
 		receipt, err := d.Submit(ctx, doc, base)
@@ -135,7 +135,7 @@ func ask(t *testing.T, d *Driver, doc fiscal.Document, base fiscal.Baseline) (fi
 		v, err := d.Find(context.Background(), fiscal.Ref{Document: doc, Baseline: base})
 		switch {
 		case err != nil || v.Finding == fiscal.Busy:
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		case v.Finding == fiscal.Made:
 			return v.Receipt, true
 		case v.Finding == fiscal.Absent:

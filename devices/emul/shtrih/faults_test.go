@@ -87,7 +87,7 @@ func TestFaultPoints(t *testing.T) {
 		h.expect(byteACK)
 		h.gone()
 		wantMade(t, p, 1)
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		h = dial(t, p)
 		h.ready()
 		if p.Submode() != subContinue || p.Mode() != modeOpen {
@@ -352,7 +352,7 @@ func TestPowerAndCable(t *testing.T) {
 		}
 		p.PaperIn()
 		must(t, p, message(0xB0))
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		must(t, p, message(0x8D, 0))
 	})
 	bubbleNamed(t, "roll ends, cover", func(t *testing.T) {

@@ -179,7 +179,7 @@ func TestExecutionSurvivesTheConnection(t *testing.T) {
 		h.write(frame(message(0xE0))...)
 		h.expect(byteACK)
 		h.close()
-		time.Sleep(6 * time.Second) // virtual
+		<-time.After(6 * time.Second) // virtual
 		if !p.Storage().Shift().Open {
 			t.Fatal("shift is not open")
 		}

@@ -144,7 +144,7 @@ func TestForeignHostOnAnotherPort(t *testing.T) {
 		p.Disconnect()
 		h.gone()
 		other.gone()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 	})
 }
 
