@@ -66,7 +66,7 @@ type Daemon struct {
 	workers map[string]*worker
 	views   sync.Map // device name → deviceView
 
-	counts                 counts
+	untold                 untold
 	lasts                  lasts
 	away                   awayLinks
 	stopping               chan struct{} // closed: begin nothing new
@@ -137,7 +137,7 @@ func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
 		began: d.started, late: time.Duration(d.cfg.LateAfter), paused: d.rivals.paused, stopping: d.stopping,
 		arrivals: newMailbox(), requests: make(chan func(context.Context)),
 		onStatus: func(v deviceView) { d.deviceChanged(dc.Name, v) },
-		progress: d.counts.beat, fail: d.fail,
+		fail:     d.fail,
 	}
 }
 

@@ -192,7 +192,6 @@ func (k *desk) accept(terminal string, c mqtt.Command, arrived time.Time) error 
 		return err
 	case how == spool.New:
 		stored.Timing.Durable = time.Since(arrived)
-		k.d.counts.accepted.Add(1)
 		k.d.handOver(stored)
 	case how == spool.Busy:
 		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeBusy, "", "the device's queue is full"))

@@ -50,7 +50,7 @@ func (d *Daemon) linkAway(name string, away bool) {
 		return
 	}
 	d.away.names[name] = away
-	d.counts.stale.Store(true)
+	d.untold.health.Store(true)
 	var down []string
 	for name, away := range d.away.names {
 		if away {
@@ -138,7 +138,7 @@ func (d *Daemon) newLink(s *station) (*mqtt.Link, error) {
 	c.State, c.Outbox = d.state, outbox{d.spool, d.spoolChanged}
 	c.OnUp = func(context.Context, bool) {
 		d.linkAway(s.name, false)
-		d.counts.stale.Store(true) // its round trip
+		d.untold.health.Store(true) // its round trip
 		d.ready()
 	}
 	c.OnDown = func(error) {

@@ -24,15 +24,11 @@ const (
 	pruneBatch  = 500
 )
 
-// counts are figures of the process.
-type counts struct {
-	accepted atomic.Uint64
-	beats    atomic.Int64 // wall clock of the workers' last sign of life, ns
-	dirty    atomic.Bool  // spool/state has to be told again
-	stale    atomic.Bool  // node/health has to be told again
+// untold are the documents that have to be told again; watch does it.
+type untold struct {
+	spool  atomic.Bool // spool/state
+	health atomic.Bool // node/health
 }
-
-func (c *counts) beat() { c.beats.Store(time.Now().UnixNano()) }
 
 // metaAlerts holds the topics of the alerts that stand, so that a restart can
 // clear those that do not stand any more.
@@ -233,7 +229,7 @@ func (d *Daemon) deviceState(name string) mqtt.DeviceState {
 	return mqtt.NewDeviceState(v.Link, v.Why, v.Status, queued)
 }
 
-func (d *Daemon) spoolChanged() { d.counts.dirty.Store(true) }
+func (d *Daemon) spoolChanged() { d.untold.spool.Store(true) }
 
 func (d *Daemon) publishSpool() {
 	s, err := d.summary()
@@ -348,10 +344,10 @@ func (d *Daemon) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-spoolTick.C:
-			if d.counts.dirty.Swap(false) {
+			if d.untold.spool.Swap(false) {
 				d.publishSpool()
 			}
-			if d.counts.stale.Swap(false) {
+			if d.untold.health.Swap(false) {
 				d.publishHealth(ctx)
 			}
 		case <-healthTick.C:

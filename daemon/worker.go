@@ -31,14 +31,13 @@ type worker struct {
 	stopping <-chan struct{} // closed: finish what is in hand, begin nothing
 	began    time.Time       // start of the daemon
 
-	queue    []*item
-	info     *fiscal.Info
-	view     deviceView
-	lostFN   string                 // storage of which the journal was found to have lost something
-	stands   map[fiscal.Code]string // alerts of the last status reading
-	polled   time.Time
-	progress func()      // tells the watchdog that the worker lives
-	fail     func(error) // the store is lost: the daemon ends
+	queue  []*item
+	info   *fiscal.Info
+	view   deviceView
+	lostFN string                 // storage of which the journal was found to have lost something
+	stands map[fiscal.Code]string // alerts of the last status reading
+	polled time.Time
+	fail   func(error) // the store is lost: the daemon ends
 }
 
 // ask runs f between documents, on the worker's goroutine. When ctx ends first,
@@ -105,7 +104,6 @@ func (w *worker) run(ctx context.Context) error {
 		return err
 	}
 	for {
-		w.progress()
 		busy, err := w.turn(ctx)
 		if err != nil {
 			return err

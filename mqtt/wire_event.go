@@ -12,7 +12,6 @@ const (
 	EventReceipt = "receipt"
 	EventShift   = "shift"
 	EventCash    = "cash"
-	EventCloud   = "cloud"
 	EventDevice  = "device"
 	EventAlert   = "alert"
 	EventAudit   = "audit"
