@@ -16,6 +16,7 @@ type habits struct {
 	separateTags bool // one requisite a command: FF0C of several was refused (2.1)
 	keyElsewhere bool // tag 1192 is not taken: the key goes into 1084 (design 5.3)
 	otherOrder   bool // FF4D on the other side of its FF46 (5.4 step 4, UNVERIFIED per model)
+	orderTried   bool // the other side has been tried
 	guardsDrawer bool // money that is not in the drawer is not paid out (46h)
 }
 
@@ -48,8 +49,11 @@ func (d *Driver) adapt(cause error) bool {
 		d.habits.separateTags = true
 	case content && sub == fnSendTags && carriesKey(tags) && !d.habits.keyElsewhere:
 		d.habits.keyElsewhere = true
-	case sub == fnSendItemTags && r.Code != errTagRefused && !d.habits.otherOrder:
-		d.habits.otherOrder = true
+	case sub == fnSendItemTags && outOfOrder(r.Code) && !d.habits.orderTried:
+		d.habits.otherOrder, d.habits.orderTried = true, true
+	case sub == fnSendItemTags && outOfOrder(r.Code):
+		d.habits.otherOrder = false // neither side is taken: it was not the order
+		return false
 	default:
 		return false
 	}
@@ -57,6 +61,12 @@ func (d *Driver) adapt(cause error) bool {
 		"key_elsewhere", d.habits.keyElsewhere, "item_tags_other_order", d.habits.otherOrder)
 	return true
 }
+
+// outOfOrder tells the codes that say "not now" (4.1). Only these may move the
+// tags of items: a device that takes them on the wrong side binds them to
+// another item and says nothing, so neither a bad value nor a condition such as
+// missing paper or an old shift may teach it.
+func outOfOrder(c byte) bool { return c == 0x02 || c == 0x0A }
 
 // drawerAllows refuses a document that pays out more cash than the drawer has,
 // on a device that has refused such a document before: found out here, the
