@@ -81,6 +81,8 @@ type Baseline struct {
 	Drawer    Money     `json:"drawer"`
 	Clock     time.Time `json:"clock"`              // the device's wall clock, as UTC
 	Counters  *Counters `json:"counters,omitempty"` // whole, for a shift close
+	// Cloud is what goes to a cloud register; nil for a device on a wire.
+	Cloud *CloudCall `json:"cloud,omitempty"`
 	// Already is set when the state that the document would bring about is
 	// there: a shift found open for shift-open, closed for shift-close. Then
 	// nothing is submitted.
@@ -95,6 +97,8 @@ type Ref struct {
 	// middle of the document. Then nothing may be cancelled, and only Made is
 	// an answer.
 	StorageFailed bool
+	// Ticket is what the cloud calls the document; "" while it has not answered.
+	Ticket string
 }
 
 // Finding is the kind of a Verdict.
@@ -107,18 +111,22 @@ const (
 	Busy                            // cannot be told yet, ask again
 	Foreign                         // somebody else's documents make it undecidable
 	OtherStorage                    // another register or another FN answers
+	Pending                         // a cloud has it: Receipt.Ticket; fiscal data will come
+	Failed                          // a cloud had it and says that no document was made: Err
 )
 
 func (f Finding) String() string {
-	return [...]string{"none", "made", "absent", "busy", "foreign", "other-storage"}[f]
+	return [...]string{"none", "made", "absent", "busy", "foreign", "other-storage", "pending", "failed"}[f]
 }
 
 // Verdict is the answer of Find.
 type Verdict struct {
 	Finding   Finding
-	Receipt   Receipt            // Made
+	Receipt   Receipt            // Made; of Pending and Failed only the Ticket
 	Documents []ArchivedDocument // Foreign: what was found instead
 	Code      Code               // why a person is needed: Foreign, OtherStorage
+	Err       *Error             // Failed: why; Pending: what it waits for, nil if for nothing special
+	Reload    bool               // Failed: of a cause for which Reloader may be used without a person
 }
 
 // Receipt is what a register gave for a document.
@@ -139,6 +147,8 @@ type Receipt struct {
 	By           string    `json:"by,omitempty"`        // "other": the state was brought about by somebody else
 	Unprinted    bool      `json:"unprinted,omitempty"` // made, but the paper is still owed
 	Drawer       *Money    `json:"drawer,omitempty"`
+	Ticket       string    `json:"ticket,omitempty"` // what the cloud calls the document
+	URL          string    `json:"url,omitempty"`    // of the receipt at the operator of fiscal data
 }
 
 // Document forms of the fiscal storage (format reference 1.2).
@@ -201,6 +211,9 @@ type Limits struct {
 	ItemsMax         int `json:"items"`
 	NameMax          int `json:"name"`              // characters of an item's name
 	QuantityDecimals int `json:"quantity_decimals"` // 3 or 6
+	// Contact tells that a receipt needs the buyer's phone or e-mail: there is
+	// no paper.
+	Contact bool `json:"contact,omitempty"`
 }
 
 // Status is the state of the device at one moment.

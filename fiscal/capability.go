@@ -11,6 +11,7 @@ func (d Document) CheckDevice(info Info) error {
 		d.checkRegistration(c, info)
 		d.checkFormat(c, info.FFD)
 		d.checkLimits(c, info.Limits)
+		d.checkContact(c, info.Limits)
 	}
 	if c.err != nil {
 		return c.err
@@ -42,6 +43,14 @@ func (d Document) checkFormat(c *checker, version string) {
 		if l.Subject == subjectFirstFFD12Only && version != FFD12 {
 			c.fail(CodeUnsupported, "items", "subject "+l.Subject.String()+" needs FFD 1.2")
 		}
+	}
+}
+
+// checkContact: a receipt without paper has to reach the buyer (design 6). A
+// correction is the seller's own.
+func (d Document) checkContact(c *checker, limits Limits) {
+	if limits.Contact && d.Verb != VerbCorrection && d.Customer == "" {
+		c.fail(CodeContactRequired, "customer", "neither a phone nor an e-mail")
 	}
 }
 

@@ -51,6 +51,8 @@ const (
 	CodeCancelled          Code = "cancelled"
 	CodeShiftIsOpen        Code = "shift-is-open"
 	CodeDeviceRefused      Code = "device-refused" // the device refused the content with a code of its own
+	CodeContactRequired    Code = "contact-required"
+	CodeTestMode           Code = "test-mode"
 
 	CodeCondition    Code = "condition" // "wait" has passed while a condition stood
 	CodePaperOut     Code = "paper-out"
@@ -67,6 +69,8 @@ const (
 	CodeFNFault      Code = "fn-fault"
 	CodeOFDOverdue   Code = "ofd-overdue"
 	CodeNoCash       Code = "no-cash"
+	CodeCloudAway    Code = "cloud-away"
+	CodeCloudAccount Code = "cloud-account"
 	CodeDuplicate    Code = "duplicate-node"
 
 	CodeForeignReceipt Code = "foreign-receipt"
@@ -74,6 +78,8 @@ const (
 	CodeOtherStorage   Code = "other-storage"
 	CodeNeedsPerson    Code = "needs-person"
 	CodeLate           Code = "late"
+	CodeCloudFault     Code = "cloud-fault"
+	CodeCloudFailed    Code = "cloud-failed"
 
 	CodeFNNearlyFull     Code = "fn-nearly-full"
 	CodeFNExpiresSoon    Code = "fn-expires-soon"
@@ -88,6 +94,11 @@ const (
 	CodePaperOwed        Code = "paper-owed"
 	CodeBrokerAway       Code = "broker-away"
 	CodeStoreFault       Code = "store-fault"
+	CodeCloudPending     Code = "cloud-pending"
+	CodeCloudUnconfirmed Code = "cloud-unconfirmed"
+	CodeRouteFallback    Code = "route-fallback"
+	CodeLateDocument     Code = "late-document"
+	CodeReconcileDiffers Code = "reconcile-differs"
 )
 
 // Info returns what is to be said of c.

@@ -89,10 +89,14 @@ func (v Verb) Kind() Kind {
 // "#" payment are resolved into net lines and exact payments (format reference
 // 3), so every backend gets the same figures.
 type Document struct {
-	ID   string    `json:"id"`
-	Verb Verb      `json:"verb"`
-	Key  string    `json:"key"` // 16 characters, the same for every attempt; see Key
-	At   time.Time `json:"at"`  // when the buyer settled
+	ID   string `json:"id"`
+	Verb Verb   `json:"verb"`
+	Key  string `json:"key"` // 16 characters, the same for every attempt; see Key
+	// Stem begins the key under which a cloud takes the document, and Edition
+	// ends it: 0 at first, and one more for each new attempt; see CloudKey.
+	Stem    string    `json:"stem,omitempty"`
+	Edition int       `json:"edition,omitempty"`
+	At      time.Time `json:"at"` // when the buyer settled
 
 	Cashier  Cashier  `json:"cashier"`
 	Kind     Kind     `json:"kind,omitempty"`

@@ -68,6 +68,26 @@ type Record struct {
 	Resolved  *Resolution `json:"resolved,omitempty"`
 
 	Timing Timing `json:"timing"`
+
+	// SavedAt is the wall clock of the last save; the remaining times above and
+	// below are as of then.
+	SavedAt   time.Time     `json:"saved_at,omitzero"`
+	Ticket    string        `json:"ticket,omitempty"`     // what the cloud calls the document
+	Asked     int           `json:"asked,omitempty"`      // questions to the cloud in this state
+	PauseLeft time.Duration `json:"pause_left,omitempty"` // until the next one
+	Reloads   int           `json:"reloads,omitempty"`    // of this attempt in the cloud
+	Tried     []Leg         `json:"tried,omitempty"`      // attempts that are over
+	Late      []Receipt     `json:"late,omitempty"`       // documents that an attempt made after it was over
+}
+
+// Leg is an attempt that is over: nothing of it may be live when the next one
+// begins (P4). What its device says of it later is late.
+type Leg struct {
+	Device string    `json:"device"`
+	Key    string    `json:"key,omitempty"`    // under which a cloud was asked
+	Ticket string    `json:"ticket,omitempty"` // what the cloud calls the document
+	Code   Code      `json:"code"`             // why it is over
+	At     time.Time `json:"at"`
 }
 
 // Timing is where the time of a command went.
@@ -98,12 +118,19 @@ type Resolution struct {
 	At     time.Time `json:"at"`
 }
 
-// keyLength is the size of tag 1192.
-const keyLength = 16
+// Lengths of what is made of an id's hash.
+const (
+	keyLength  = 16 // of tag 1192
+	stemLength = 26
+)
 
 // Key is our mark in a document of command id: the same for every attempt, and
 // different for the same id under another topic root (design 5.3).
-func Key(root, id string) string {
+func Key(root, id string) string { return Stem(root, id)[:keyLength] }
+
+// Stem is the part of a cloud's key that every attempt of command id shares. Key
+// begins it.
+func Stem(root, id string) string {
 	sum := sha256.Sum256([]byte(root + "\x00" + id))
-	return base32.StdEncoding.EncodeToString(sum[:])[:keyLength]
+	return base32.StdEncoding.EncodeToString(sum[:])[:stemLength]
 }

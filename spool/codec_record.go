@@ -38,6 +38,23 @@ func codeRecord(c *coder, r *fiscal.Record) {
 	c.bool(&r.Approved)
 	optional(c, &r.Resolved, codeResolution)
 	codeTiming(c, &r.Timing)
+	if c.version >= 2 {
+		c.time(&r.SavedAt)
+		str(c, &r.Ticket)
+		num(c, &r.Asked)
+		num(c, &r.PauseLeft)
+		num(c, &r.Reloads)
+		list(c, &r.Tried, codeLeg)
+		list(c, &r.Late, codeReceipt)
+	}
+}
+
+func codeLeg(c *coder, l *fiscal.Leg) {
+	str(c, &l.Device)
+	str(c, &l.Key)
+	str(c, &l.Ticket)
+	str(c, &l.Code)
+	c.time(&l.At)
 }
 
 func codeTiming(c *coder, t *fiscal.Timing) {
@@ -98,6 +115,10 @@ func codeDocument(c *coder, d *fiscal.Document) {
 	num(c, &d.Amount)
 	list(c, &d.Text, str)
 	c.bool(&d.Cut)
+	if c.version >= 2 {
+		str(c, &d.Stem)
+		num(c, &d.Edition)
+	}
 }
 
 func codeLine(c *coder, l *fiscal.Line) {
@@ -158,6 +179,19 @@ func codeBaseline(c *coder, b *fiscal.Baseline) {
 	c.time(&b.Clock)
 	optional(c, &b.Counters, codeCounters)
 	optional(c, &b.Already, codeReceipt)
+	if c.version >= 2 {
+		optional(c, &b.Cloud, codeCall)
+	}
+}
+
+func codeCall(c *coder, x *fiscal.CloudCall) {
+	body := string(x.Body)
+	str(c, &x.Key)
+	str(c, &x.Path)
+	str(c, &body)
+	if c.reading {
+		x.Body = []byte(body)
+	}
 }
 
 func codeReceipt(c *coder, r *fiscal.Receipt) {
@@ -177,6 +211,10 @@ func codeReceipt(c *coder, r *fiscal.Receipt) {
 	str(c, &r.By)
 	c.bool(&r.Unprinted)
 	optional(c, &r.Drawer, num)
+	if c.version >= 2 {
+		str(c, &r.Ticket)
+		str(c, &r.URL)
+	}
 }
 
 func codeTally(c *coder, t *fiscal.Tally) {
