@@ -28,6 +28,10 @@
 //	documents  FN 0 FD                  framed Entry
 //	keys       key 0 FN 0 FD            raw: empty
 //	cash       FN 0 shift record-id     framed CashEntry
+//	reports    unix seconds, number     framed JSON: fiscal.Report; sequence: last number
+//
+// A bucket that a later version adds is made when a file of an earlier one is
+// opened; reports is the only one so far.
 //
 // An outbox id is a growing number with the link's number in its low 16 bits:
 // Sent needs no index to find the entry.

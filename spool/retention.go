@@ -10,8 +10,8 @@ import (
 // Retention is how long an id keeps its answer, and a document its entry.
 const Retention = 400 * 24 * time.Hour
 
-// Prune forgets what is older than Retention, at most limit records, tombstones
-// and documents each, and tells how many it forgot. The daemon calls it now and
+// Prune forgets what is older than Retention, at most limit records, tombstones,
+// documents and reports each, and tells how many it forgot. The daemon calls it now and
 // then until it returns less than limit.
 //
 // Kept for ever are records that are not final, the last document of each
@@ -21,7 +21,7 @@ func (s *Spool) Prune(now time.Time, limit int) (int, error) {
 	err := s.Update(func(tx *Tx) error {
 		n = 0
 		for _, prune := range []func(time.Time, int) (int, error){
-			tx.pruneRecords, tx.pruneTombs, tx.pruneDocuments, tx.pruneCash,
+			tx.pruneRecords, tx.pruneTombs, tx.pruneDocuments, tx.pruneCash, tx.pruneReports,
 		} {
 			done, err := prune(edge, limit)
 			n += done

@@ -164,12 +164,14 @@ func whole(db *bolt.DB) error {
 // It writes nothing to a file that is in order.
 func prepare(db *bolt.DB) error {
 	var found []byte
+	earlier := false
 	err := db.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket([]byte(bucketMeta))
 		if b == nil {
 			return nil
 		}
 		found = append([]byte{}, b.Get([]byte(keyFormat))...)
+		earlier = tx.Bucket([]byte(bucketReports)) == nil
 		return nil
 	})
 	switch {
@@ -181,6 +183,11 @@ func prepare(db *bolt.DB) error {
 		return fmt.Errorf("%w: no format", ErrDamaged)
 	case binary.BigEndian.Uint32(found) > format:
 		return fmt.Errorf("%w: its format is %d, this one knows %d", ErrNewer, binary.BigEndian.Uint32(found), format)
+	case earlier:
+		return db.Update(func(tx *bolt.Tx) error {
+			_, err := tx.CreateBucketIfNotExists([]byte(bucketReports))
+			return err
+		})
 	default:
 		return nil
 	}

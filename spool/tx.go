@@ -29,7 +29,7 @@ const (
 func buckets() []string {
 	return []string{
 		bucketMeta, bucketValues, bucketRecords, bucketIDs, bucketTombs, bucketQueue, bucketFinals,
-		bucketOutbox, bucketLinks, bucketDocuments, bucketKeys, bucketCash,
+		bucketOutbox, bucketLinks, bucketDocuments, bucketKeys, bucketCash, bucketReports,
 	}
 }
 
