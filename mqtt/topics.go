@@ -120,6 +120,9 @@ func (t Topics) Event(class string) string { return t.join("evt", class) }
 // Request is where a manager publishes a management request.
 func (t Topics) Request(op string) string { return t.join("mgmt", "req", op) }
 
+// Callback is where a relay passes on what a service calls back.
+func (t Topics) Callback(service string) string { return t.join("callback", service) }
+
 // Response is where a management request is answered.
 func (t Topics) Response(op string) string { return t.join("mgmt", "res", op) }
 

@@ -22,10 +22,11 @@ const (
 	TopicEvent                            // evt/{Verb}
 	TopicRequest                          // mgmt/req/{Verb}
 	TopicResponse                         // mgmt/res/{Verb}
+	TopicCallback                         // callback/{Verb}: the service
 )
 
 // Topic is a parsed topic. Name is a terminal, a device or a probe; Verb is
-// the verb, operation, class, code or document.
+// the verb, operation, class, code, document or service.
 type Topic struct {
 	Kind       TopicKind
 	Name, Verb string
@@ -69,6 +70,8 @@ func classify(l []string) (Topic, bool) {
 		return Topic{TopicLast, l[1], ""}, true
 	case len(l) == 2 && l[0] == "evt":
 		return Topic{TopicEvent, "", l[1]}, true
+	case len(l) == 2 && l[0] == "callback":
+		return Topic{TopicCallback, "", l[1]}, true
 	case len(l) == 2 && l[0] == "spool" && l[1] == "state":
 		return Topic{TopicSpool, "", l[1]}, true
 	case l[0] == "node":
@@ -132,6 +135,8 @@ func (t Topics) Build(topic Topic) string {
 		return t.Request(topic.Verb)
 	case TopicResponse:
 		return t.Response(topic.Verb)
+	case TopicCallback:
+		return t.Callback(topic.Verb)
 	}
 	panic(fmt.Sprintf("mqtt: topic kind %d is unknown", topic.Kind))
 }

@@ -39,6 +39,7 @@ func TestTopicsOfTheContract(t *testing.T) {
 		{topics.Event("receipt"), "evt/receipt", mqtt.Topic{Kind: mqtt.TopicEvent, Verb: "receipt"}},
 		{topics.Request("doctor"), "mgmt/req/doctor", mqtt.Topic{Kind: mqtt.TopicRequest, Verb: "doctor"}},
 		{topics.Response("doctor"), "mgmt/res/doctor", mqtt.Topic{Kind: mqtt.TopicResponse, Verb: "doctor"}},
+		{topics.Callback("lifepay"), "callback/lifepay", mqtt.Topic{Kind: mqtt.TopicCallback, Verb: "lifepay"}},
 	} {
 		if want := "kassad/v1/local/shop/main/" + test.want; test.built != want {
 			t.Errorf("built %s, want %s", test.built, want)

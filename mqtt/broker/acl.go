@@ -13,6 +13,7 @@ const (
 	roleAnybody  role = iota + 1 // no users file: everything
 	roleTerminal                 // its own commands and answers
 	roleManager                  // management, and reading all but commands
+	roleRelay                    // callbacks, and its own loop-back messages
 	roleDaemon                   // everything
 )
 
@@ -33,12 +34,15 @@ func (r rights) mayPublish(who role, user, topic string) bool {
 		return parsed.Kind == mqtt.TopicCommand && parsed.Name == user
 	case roleManager:
 		return parsed.Kind == mqtt.TopicRequest
+	case roleRelay:
+		return parsed.Kind == mqtt.TopicCallback || parsed.Kind == mqtt.TopicProbe
 	}
 	return false
 }
 
 // maySubscribe judges a filter. A manager may ask for the whole tree; mayRead
-// then keeps the commands from it, message by message.
+// then keeps the commands from it, message by message, and the callbacks, whose
+// tokens are the daemon's business alone.
 func (r rights) maySubscribe(who role, user, filter string) bool {
 	root := r.topics.Root()
 	switch who {
@@ -48,13 +52,17 @@ func (r rights) maySubscribe(who role, user, filter string) bool {
 		return covers(root+"/res/"+user+"/#", filter) || filter == root+"/last/"+user ||
 			covers(root+"/node/#", filter) || covers(root+"/dev/#", filter) || filter == root+"/spool/state"
 	case roleManager:
-		return covers(root+"/#", filter) && !covers(root+"/cmd/#", filter)
+		return covers(root+"/#", filter) && !covers(root+"/cmd/#", filter) && !covers(root+"/callback/#", filter)
+	case roleRelay:
+		parsed, err := r.topics.Parse(filter) // no wildcards
+		return err == nil && parsed.Kind == mqtt.TopicProbe
 	}
 	return false
 }
 
 func (r rights) mayRead(who role, user, topic string) bool {
-	if who == roleManager && strings.HasPrefix(topic, r.topics.Root()+"/cmd/") {
+	root := r.topics.Root()
+	if who == roleManager && (strings.HasPrefix(topic, root+"/cmd/") || strings.HasPrefix(topic, root+"/callback/")) {
 		return false
 	}
 	return r.maySubscribe(who, user, topic)

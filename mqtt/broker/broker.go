@@ -62,6 +62,7 @@ type Config struct {
 	KeyFile   string
 	UsersFile string   // name:bcrypt-hash lines; see HashPassword
 	Managers  []string // names of the users file that manage; all others are terminals
+	Relay     string   // name of the users file under which a relay brings callbacks; "" for none
 	Topics    mqtt.Topics
 	// OnDenied is called when a right is missing. It must not wait.
 	OnDenied func(Denied)
@@ -121,6 +122,9 @@ func New(config Config, log *slog.Logger) (*Broker, error) {
 		if !mqtt.ValidName(name) {
 			return nil, fmt.Errorf("%w: manager %q: %w", ErrConfig, name, mqtt.ErrName)
 		}
+	}
+	if config.Relay != "" && !mqtt.ValidName(config.Relay) {
+		return nil, fmt.Errorf("%w: relay %q: %w", ErrConfig, config.Relay, mqtt.ErrName)
 	}
 	b.hook = newHook(b, known)
 	return b, nil

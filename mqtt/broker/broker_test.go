@@ -47,7 +47,7 @@ func cheapHash(password string) string {
 
 var usersFile = sync.OnceValue(func() string {
 	var b strings.Builder
-	for _, name := range []string{"till1", "till2", "ivanov", "petrov"} {
+	for _, name := range []string{"till1", "till2", "ivanov", "petrov", "relay"} {
 		b.WriteString(name + ":" + cheapHash("pw-"+name) + "\n")
 	}
 	return "# shop\n\n" + b.String()
@@ -60,7 +60,7 @@ func startShop(t *testing.T, change ...func(*broker.Config)) *shop {
 		t.Fatal(err)
 	}
 	s.Broker = mqtttest.StartBroker(t, append([]func(*broker.Config){func(c *broker.Config) {
-		c.UsersFile, c.Managers = s.users, []string{"ivanov", "petrov"}
+		c.UsersFile, c.Managers, c.Relay = s.users, []string{"ivanov", "petrov"}, "relay"
 		c.OnDenied = func(d broker.Denied) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -120,6 +120,7 @@ func TestConfigRefused(t *testing.T) {
 		{"bad name", func(c *broker.Config) { c.UsersFile = write("Till 1:x\n") }, "line 1"},
 		{"twice", func(c *broker.Config) { c.UsersFile = write(usersFile() + usersFile()) }, "till1 is there twice"},
 		{"manager", func(c *broker.Config) { c.Managers = []string{"Ivanov"} }, `manager "Ivanov"`},
+		{"relay", func(c *broker.Config) { c.Relay = "Relay" }, `relay "Relay"`},
 		{"root", func(c *broker.Config) { c.Topics = mqtt.Topics{} }, "topic root"},
 	} {
 		config := broker.Config{Listen: "127.0.0.1:0", Topics: mqtttest.Topics(t)}
@@ -153,7 +154,7 @@ func TestRights(t *testing.T) {
 				topics.Command("till2", "sale"), topics.Result("till1", "sale"), topics.Result("till2", "sale"), topics.Last("till1"),
 				topics.NodeState(), topics.NodeAlert("x"), topics.SpoolState(), topics.Device("front", "state"), topics.Event("receipt"),
 				topics.Request("restart"), topics.Response("restart"), "elsewhere", topics.Root() + "/cmd/till1/sale/x", topics.Root() + "/cmd/till1",
-				topics.Probe("x"),
+				topics.Probe("x"), topics.Callback("lifepay"),
 			},
 			reads: []string{
 				topics.Results("till1"), topics.Result("till1", "sale"), topics.Last("till1"), topics.Root() + "/node/#", topics.NodeState(),
@@ -163,7 +164,7 @@ func TestRights(t *testing.T) {
 				"#", "+/#", topics.Everything(), topics.Results("till2"), topics.Root() + "/res/#", topics.Root() + "/res/+/sale", topics.Last("till2"),
 				topics.Root() + "/last/+", topics.Commands(), topics.Command("till1", "sale"), topics.Event("receipt"), topics.Root() + "/evt/#",
 				topics.Requests(), topics.Response("doctor"), "$share/g/" + topics.Results("till1"), "$SYS/#", topics.Root() + "/+/till2/sale",
-				topics.Root() + "/res/till11/#",
+				topics.Root() + "/res/till11/#", topics.Callback("lifepay"), topics.Root() + "/callback/#",
 			},
 		},
 		{
@@ -171,10 +172,20 @@ func TestRights(t *testing.T) {
 			publish: []string{topics.Request("status"), topics.Request("resolve")},
 			no: []string{
 				topics.Command("till1", "sale"), topics.Command("ivanov", "sale"), topics.Response("status"), topics.Result("till1", "sale"),
-				topics.NodeState(), topics.Event("audit"), topics.Root() + "/mgmt/req/status/x", "elsewhere",
+				topics.NodeState(), topics.Event("audit"), topics.Root() + "/mgmt/req/status/x", "elsewhere", topics.Callback("lifepay"),
 			},
 			reads:   []string{topics.Everything(), topics.Root() + "/res/#", topics.Root() + "/evt/#", topics.Response("status"), topics.Root() + "/+/till1/sale"},
-			mustNot: []string{"#", "kassad/v1/#", topics.Commands(), topics.Command("till1", "sale"), topics.Root() + "/cmd/#", "$share/g/" + topics.Everything()},
+			mustNot: []string{"#", "kassad/v1/#", topics.Commands(), topics.Command("till1", "sale"), topics.Root() + "/cmd/#", "$share/g/" + topics.Everything(), topics.Callback("lifepay"), topics.Root() + "/callback/+"},
+		},
+		{
+			user:    "relay",
+			publish: []string{topics.Callback("lifepay"), topics.Probe("0a1b")},
+			no: []string{
+				topics.Command("till1", "sale"), topics.Command("relay", "sale"), topics.Request("restart"), topics.NodeState(),
+				topics.Result("till1", "sale"), topics.Callback("lifepay") + "/x", "kassad/v1/local/shop/other/callback/lifepay",
+			},
+			reads:   []string{topics.Probe("0a1b")},
+			mustNot: []string{"#", topics.Everything(), topics.Callback("lifepay"), topics.Root() + "/node/#", topics.NodeState(), topics.Results("relay")},
 		},
 	} {
 		c := s.login(t, test.user)
@@ -212,14 +223,15 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// A manager reads the whole tree, and still sees no command.
+// A manager reads the whole tree, and still sees no command and no token.
 func TestManagerSeesNoCommands(t *testing.T) {
 	t.Parallel()
 	s := startShop(t)
-	manager, till := s.login(t, "ivanov"), s.login(t, "till1")
+	manager, till, relay := s.login(t, "ivanov"), s.login(t, "till1"), s.login(t, "relay")
 	manager.SubscribeTo(t, s.topics.Everything())
 	manager.SubscribeTo(t, s.topics.Root()+"/+/+/sale")
 	till.Send(t, s.topics.Command("till1", "sale"), "secret", false)
+	relay.Send(t, s.topics.Callback("lifepay"), "token", false)
 	daemon := s.login(t, "daemon")
 	daemon.Send(t, s.topics.NodeState(), "fence", false)
 	if m := manager.Next(t); string(m.Payload()) != "fence" {

@@ -61,6 +61,8 @@ func (h *hook) role(cl *mochi.Client) (role, string) {
 		return roleAnybody, user
 	case h.broker.isManager(user):
 		return roleManager, user
+	case user != "" && user == h.broker.config.Relay:
+		return roleRelay, user
 	}
 	return roleTerminal, user
 }
@@ -161,14 +163,14 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 	return pk, nil
 }
 
-// OnPacketRead slows down a terminal or manager that floods, by not reading
+// OnPacketRead slows down a terminal, manager or relay that floods, by not reading
 // on, and hides packet identifiers.
 func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	c, ok := cl.Net.Conn.(*conn)
 	if !ok {
 		return pk, nil
 	}
-	if who, _ := h.role(cl); pk.FixedHeader.Type == packets.Publish && (who == roleTerminal || who == roleManager) {
+	if who, _ := h.role(cl); pk.FixedHeader.Type == packets.Publish && (who == roleTerminal || who == roleManager || who == roleRelay) {
 		if wait := c.bucket.take(time.Now()); wait > 0 {
 			pause(min(wait, rateWaitMax), nil)
 		}

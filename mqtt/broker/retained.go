@@ -18,7 +18,8 @@ const retainedMark = "kassad-retained"
 
 func isMark(p packets.UserProperty) bool { return p.Key == retainedMark }
 
-// keepNothing takes a command or request out of what the broker retains.
+// keepNothing takes a command, request or callback out of what the broker
+// retains.
 func (h *hook) keepNothing(pk packets.Packet) packets.Packet {
 	pk.Properties.User = slices.DeleteFunc(slices.Clone(pk.Properties.User), isMark) // a stranger's
 	if !pk.FixedHeader.Retain {
@@ -31,10 +32,13 @@ func (h *hook) keepNothing(pk packets.Packet) packets.Packet {
 	return pk
 }
 
-// isOrder tells the topics of commands and requests, which are carried out.
+// isOrder tells the topics of what nobody may find there later: commands,
+// requests and callbacks, which are carried out when they come, and loop-back
+// messages.
 func (h *hook) isOrder(topic string) bool {
 	parsed, err := h.rights.topics.Parse(topic)
-	return err == nil && (parsed.Kind == mqtt.TopicCommand || parsed.Kind == mqtt.TopicRequest)
+	return err == nil && (parsed.Kind == mqtt.TopicCommand || parsed.Kind == mqtt.TopicRequest ||
+		parsed.Kind == mqtt.TopicCallback || parsed.Kind == mqtt.TopicProbe)
 }
 
 // tellRetained turns the mark into the flag while a message is written.
