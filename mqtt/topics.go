@@ -108,7 +108,11 @@ func (t Topics) Probe(name string) string { return t.join("node", "probe", name)
 // SpoolState summarises the queue (retained).
 func (t Topics) SpoolState() string { return t.root + "/spool/state" }
 
-// Device is one of a device's documents: state, info, x or z (retained).
+// NodeReconcile is the last reconciliation (retained).
+func (t Topics) NodeReconcile() string { return t.root + "/node/reconcile" }
+
+// Device is one of a device's documents: state, info, x, z or reconcile
+// (retained).
 func (t Topics) Device(name, what string) string { return t.join("dev", name, what) }
 
 // DeviceAlert stands while the condition stands (retained).

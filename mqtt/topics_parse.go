@@ -13,11 +13,11 @@ const (
 	TopicCommand     TopicKind = iota + 1 // cmd/{Name}/{Verb}
 	TopicResult                           // res/{Name}/{Verb}
 	TopicLast                             // last/{Name}
-	TopicNode                             // node/{Verb}: state, info, health
+	TopicNode                             // node/{Verb}: state, info, health, reconcile
 	TopicNodeAlert                        // node/alert/{Verb}
 	TopicProbe                            // node/probe/{Name}
 	TopicSpool                            // spool/{Verb}: state
-	TopicDevice                           // dev/{Name}/{Verb}: state, info, x, z
+	TopicDevice                           // dev/{Name}/{Verb}: state, info, x, z, reconcile
 	TopicDeviceAlert                      // dev/{Name}/alert/{Verb}
 	TopicEvent                            // evt/{Verb}
 	TopicRequest                          // mgmt/req/{Verb}
@@ -88,7 +88,7 @@ func classify(l []string) (Topic, bool) {
 
 func classifyNode(l []string) (Topic, bool) {
 	switch {
-	case len(l) == 1 && (l[0] == "state" || l[0] == "info" || l[0] == "health"):
+	case len(l) == 1 && (l[0] == "state" || l[0] == "info" || l[0] == "health" || l[0] == "reconcile"):
 		return Topic{TopicNode, "", l[0]}, true
 	case len(l) == 2 && l[0] == "alert":
 		return Topic{TopicNodeAlert, "", l[1]}, true
@@ -100,7 +100,7 @@ func classifyNode(l []string) (Topic, bool) {
 
 func classifyDevice(l []string) (Topic, bool) {
 	switch {
-	case len(l) == 2 && (l[1] == "state" || l[1] == "info" || l[1] == "x" || l[1] == "z"):
+	case len(l) == 2 && (l[1] == "state" || l[1] == "info" || l[1] == "x" || l[1] == "z" || l[1] == "reconcile"):
 		return Topic{TopicDevice, l[0], l[1]}, true
 	case len(l) == 3 && l[1] == "alert":
 		return Topic{TopicDeviceAlert, l[0], l[2]}, true

@@ -31,6 +31,8 @@ func TestTopicsOfTheContract(t *testing.T) {
 		{topics.NodeState(), "node/state", mqtt.Topic{Kind: mqtt.TopicNode, Verb: "state"}},
 		{topics.NodeInfo(), "node/info", mqtt.Topic{Kind: mqtt.TopicNode, Verb: "info"}},
 		{topics.NodeHealth(), "node/health", mqtt.Topic{Kind: mqtt.TopicNode, Verb: "health"}},
+		{topics.NodeReconcile(), "node/reconcile", mqtt.Topic{Kind: mqtt.TopicNode, Verb: "reconcile"}},
+		{topics.Device("front", "reconcile"), "dev/front/reconcile", mqtt.Topic{Kind: mqtt.TopicDevice, Name: "front", Verb: "reconcile"}},
 		{topics.NodeAlert("clock-wrong"), "node/alert/clock-wrong", mqtt.Topic{Kind: mqtt.TopicNodeAlert, Verb: "clock-wrong"}},
 		{topics.Probe("0a1b"), "node/probe/0a1b", mqtt.Topic{Kind: mqtt.TopicProbe, Name: "0a1b"}},
 		{topics.SpoolState(), "spool/state", mqtt.Topic{Kind: mqtt.TopicSpool, Verb: "state"}},
