@@ -38,6 +38,9 @@ type Config struct {
 	Broker    BrokerConfig              `toml:"broker"`
 	MQTT      []LinkConfig              `toml:"mqtt"`
 	Devices   []DeviceConfig            `toml:"device"`
+	LifePay   *LifePayConfig            `toml:"lifepay"`
+	BIFIT     *BIFITConfig              `toml:"bifit"`
+	Routes    []RouteConfig             `toml:"route"`
 	Terminals map[string]TerminalConfig `toml:"terminal"`
 	Managers  map[string]ManagerConfig  `toml:"manager"`
 }
@@ -174,6 +177,9 @@ func ParseConfig(text []byte) (Config, error) {
 	for i := range c.Devices {
 		c.Devices[i].fill(auto[i])
 	}
+	for i := range c.Routes {
+		c.Routes[i].fill()
+	}
 	return c, nil
 }
 
@@ -250,6 +256,9 @@ func (c Config) Validate() error {
 		errs = append(errs, l.validate(fmt.Sprintf("mqtt[%d]", i))...)
 	}
 	errs = append(errs, c.validateDevices()...)
+	errs = append(errs, c.LifePay.validate(c)...)
+	errs = append(errs, c.BIFIT.validate()...)
+	errs = append(errs, c.validateRoutes()...)
 	errs = append(errs, c.validatePeople()...)
 	sort.Slice(errs, func(i, j int) bool { return errs[i].Error() < errs[j].Error() })
 	return errors.Join(errs...)
@@ -307,8 +316,8 @@ var marks = []string{"1192", "1084", "none"}
 func (c Config) validateDevices() []error {
 	var errs []error
 	seen, ports := map[string]bool{}, map[string]string{}
-	if len(c.Devices) == 0 {
-		errs = append(errs, errors.New("no [[device]]: name at least one register; kassad ports and kassad probe find it"))
+	if len(c.backendNames()) == 0 {
+		errs = append(errs, errors.New("no [[device]], [lifepay] or [bifit]: name at least one register; kassad ports and kassad probe find it"))
 	}
 	for i, d := range c.Devices {
 		where := fmt.Sprintf("device[%d] %q", i, d.Name)
@@ -316,6 +325,9 @@ func (c Config) validateDevices() []error {
 			errs = append(errs, fmt.Errorf("%s: a name is 1 to 32 of a-z, 0-9 and -, each once", where))
 		}
 		seen[d.Name] = true
+		if d.Name == CloudLifePay || d.Name == CloudBIFIT || d.Name == DefaultRoute {
+			errs = append(errs, fmt.Errorf("%s: this name means something else", where))
+		}
 		if other, taken := ports[d.Address]; taken {
 			errs = append(errs, fmt.Errorf("%s: address %q belongs to %q already", where, d.Address, other))
 		}
@@ -344,10 +356,10 @@ func (c Config) validatePeople() []error {
 				errs = append(errs, fmt.Errorf("terminal.%s.rights: there is no verb %q", name, v))
 			}
 		}
-		if t.Device != "" && !c.hasDevice(t.Device) {
+		if t.Device != "" && !c.hasBackend(t.Device) {
 			errs = append(errs, fmt.Errorf("terminal.%s.device: there is no device %q", name, t.Device))
 		}
-		if t.Route != "" && t.Route != DefaultRoute && !c.hasDevice(t.Route) {
+		if _, ok := c.route(t.Route); t.Route != "" && !ok {
 			errs = append(errs, fmt.Errorf("terminal.%s.route: there is no route %q", name, t.Route))
 		}
 	}
@@ -359,13 +371,6 @@ func (c Config) validatePeople() []error {
 		}
 	}
 	return errs
-}
-
-// DefaultRoute is the name of the route that a command without one takes.
-const DefaultRoute = "default"
-
-func (c Config) hasDevice(name string) bool {
-	return slices.ContainsFunc(c.Devices, func(d DeviceConfig) bool { return d.Name == name })
 }
 
 // WithDefaults fills what the file may leave out; auto_shift is on.

@@ -58,6 +58,7 @@ type Daemon struct {
 
 	spool   *spool.Spool
 	journal *journal
+	router  *router
 	alerts  *alertBook
 	rivals  *rivals
 	state   *mqtt.State
@@ -98,6 +99,9 @@ func New(cfg Config, opt Options) (*Daemon, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	if aside != "" {
+		if err := d.journal.rebuilt(d.started); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
 		d.alerts.raise("", fiscal.CodeStoreRecovered, "the damaged journal was set aside as "+aside)
 	}
 	return d, nil
@@ -109,7 +113,10 @@ func (d *Daemon) build() (err error) {
 	}
 	d.alerts = newAlertBook(d.alertChanged)
 	d.rivals = newRivals(d.id.Instance, d.alerts)
-	d.journal = &journal{spool: d.spool, topics: d.topics, kick: d.kick, moved: d.spoolChanged, told: d.told}
+	d.journal = &journal{
+		spool: d.spool, topics: d.topics, kick: d.kick, moved: d.spoolChanged, told: d.told, policies: map[string]fiscal.Policy{},
+	}
+	d.router = &router{cfg: d.cfg, workers: d.workers, alerts: d.alerts, info: func(name string) *fiscal.Info { return d.view(name).Info }}
 	if err := d.buildLinks(); err != nil {
 		return err
 	}
@@ -123,7 +130,7 @@ func (d *Daemon) build() (err error) {
 		}
 		d.workers[dc.Name] = d.newWorker(dc, backend)
 	}
-	return nil
+	return d.addClouds()
 }
 
 func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
@@ -132,8 +139,16 @@ func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
 	if d.opt.Policy != nil {
 		policy = *d.opt.Policy
 	}
+	cloud, _ := backend.(fiscal.Cloud)
+	if cloud != nil {
+		own := policy.Cloud
+		if policy.Cloud = cloud.Delays(); own.Repeat != nil { // of who tests
+			policy.Cloud.Repeat, policy.Cloud.Poll = own.Repeat, own.Poll
+		}
+	}
+	d.journal.policies[dc.Name] = policy
 	return &worker{
-		cfg: dc, backend: backend, can: capabilities(backend), journal: d.journal, alerts: d.alerts, log: d.log, policy: policy,
+		cfg: dc, backend: backend, cloud: cloud, routes: d.router, can: capabilities(backend), journal: d.journal, alerts: d.alerts, log: d.log, policy: policy,
 		began: d.started, late: time.Duration(d.cfg.LateAfter), paused: d.rivals.paused, stopping: d.stopping,
 		arrivals: newMailbox(), requests: make(chan func(context.Context)),
 		onStatus: func(v deviceView) { d.deviceChanged(dc.Name, v) },
@@ -243,16 +258,17 @@ func (d *Daemon) Close() error {
 // requestRestart makes Run return ErrRestart.
 func (d *Daemon) requestRestart() { d.restartOnce.Do(func() { close(d.restart) }) }
 
-// handOver gives a record to the worker of its device.
+// handOver gives a record to the worker of its device. The others get it too:
+// the one that has a copy of it learns what has become of it.
 func (d *Daemon) handOver(r fiscal.Record) {
-	if w := d.workers[r.Device]; w != nil {
+	for _, w := range d.workers {
 		w.arrivals.put(r)
 	}
 }
 
 func (d *Daemon) workerOf(name string) (*worker, error) {
-	if name == "" && len(d.workers) == 1 {
-		name = d.cfg.Devices[0].Name
+	if all := d.cfg.backendNames(); name == "" && len(all) == 1 {
+		name = all[0]
 	}
 	if w := d.workers[name]; w != nil {
 		return w, nil

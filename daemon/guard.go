@@ -31,6 +31,8 @@ var guardCodes = []fiscal.Code{
 	fiscal.CodeShiftExpired, fiscal.CodeClockWrong, fiscal.CodeFNFull, fiscal.CodeFNExpired, fiscal.CodeFNMissing,
 	fiscal.CodeFNFault, fiscal.CodeOFDOverdue, fiscal.CodeFNNearlyFull, fiscal.CodeFNExpiresSoon, fiscal.CodeOFDBacklog,
 	fiscal.CodeClockDrift, fiscal.CodeShiftExpiresSoon, fiscal.CodeForeignReceipt, fiscal.CodeShiftClosed, fiscal.CodeNoCash,
+	fiscal.CodeCloudAway, fiscal.CodeCloudAccount, fiscal.CodeCloudFault, fiscal.CodeCloudFailed, fiscal.CodeCloudPending,
+	fiscal.CodeCloudUnconfirmed,
 }
 
 // settleAlerts makes stand what the last status reading says, and what a
@@ -75,7 +77,7 @@ func (w *worker) look(ctx context.Context) {
 	st, err := w.backend.Status(ctx)
 	w.polled = time.Now()
 	if err != nil {
-		e := fiscal.AsError(err, fiscal.CodePrinterAway)
+		e := fiscal.AsError(err, w.away())
 		view.Why = e.Code
 		view.Status = w.view.Status
 		w.stands = map[fiscal.Code]string{e.Code: e.Error()}
@@ -84,12 +86,40 @@ func (w *worker) look(ctx context.Context) {
 		w.introduce(ctx, &view, st)
 		w.stands = standing(st, time.Now())
 	}
+	w.feel(view)
 	w.settleAlerts()
 	healed := view.Link && (!w.view.Link || len(st.Conditions) < len(w.view.Status.Conditions))
 	w.view = view
 	w.onStatus(view)
 	if healed {
 		w.wakeWaiting()
+	}
+}
+
+// feel learns from a status whether documents can be made here. A closed shift
+// is the usual state of a closed shop; only a receipt tells that it is in the
+// way. A cloud's status is that of the line alone: it ends a pause that came
+// from the line, and no other.
+func (w *worker) feel(view deviceView) {
+	now := time.Now()
+	if w.cloud != nil {
+		if _, why := w.fit.ill(now); view.Link && !w.view.Link && why == fiscal.CodeCloudAway {
+			w.fit.worked()
+		}
+		return
+	}
+	why := view.Why
+	for _, c := range view.Status.Conditions {
+		if view.Link && c != fiscal.CodeShiftClosed {
+			why = c
+		}
+	}
+	if w.inDoubt() != nil {
+		why = fiscal.CodeUnknownPending
+	}
+	w.fit.stands(now, why)
+	if ill, _ := w.fit.ill(now); ill == 0 {
+		w.alerts.clear(w.cfg.Name, fiscal.CodeRouteFallback)
 	}
 }
 

@@ -98,7 +98,7 @@ func (d *Daemon) Status() Overview {
 		o.Links = append(o.Links, h)
 	}
 	if s, err := d.summary(); err == nil {
-		o.Spool = mqtt.SpoolState{Queued: s.Queued, Oldest: mqtt.Instant(s.Oldest), Unknown: s.Unknown, Held: s.Held, Outbox: s.Outbox}
+		o.Spool = spoolState(s)
 	}
 	for _, a := range d.alerts.list() {
 		o.Alerts = append(o.Alerts, mqtt.NewAlert(a.Device, a.Code, a.Detail, a.Since))
@@ -122,8 +122,9 @@ func (d *Daemon) doctor(ctx context.Context) []Check {
 		}
 		checks = append(checks, checkBroker(s.name, up, rtt, err))
 	}
-	for _, dc := range d.cfg.Devices {
-		w := d.workers[dc.Name]
+	for _, name := range d.cfg.backendNames() {
+		w := d.workers[name]
+		dc := w.cfg
 		found, err := ask(ctx, w, func(ctx context.Context) ([]Check, error) {
 			return checkDevice(ctx, dc.Name, dc.Address, w.backend), nil
 		})

@@ -233,10 +233,10 @@ func timely(c mqtt.Command, now time.Time) *fiscal.Error {
 	return nil
 }
 
-// record makes the journal's record of a command: the device is chosen, and
-// the figures are resolved once.
+// record makes the journal's record of a command: the figures are resolved
+// once, and the backend is chosen that can carry them.
 func (k *desk) record(terminal string, c mqtt.Command, arrived time.Time) (fiscal.Record, *fiscal.Error) {
-	device, refusal := k.d.deviceFor(terminal, c)
+	route, refusal := k.d.routeFor(terminal, c)
 	if refusal != nil {
 		return fiscal.Record{}, refusal
 	}
@@ -244,26 +244,21 @@ func (k *desk) record(terminal string, c mqtt.Command, arrived time.Time) (fisca
 	if err != nil {
 		return fiscal.Record{}, fiscal.AsError(err, fiscal.CodeBadValue)
 	}
-	doc.Key = k.d.journal.key(c.ID)
-	w := k.d.workers[device]
-	if !w.can[c.Verb] {
-		return fiscal.Record{}, fiscal.Refuse(fiscal.CodeUnsupported, "", device+" cannot "+string(c.Verb))
-	}
-	if info := k.d.view(device).Info; info != nil {
-		if err := doc.CheckDevice(*info); err != nil {
-			return fiscal.Record{}, fiscal.AsError(err, fiscal.CodeUnsupported)
-		}
+	doc.Key, doc.Stem = k.d.journal.key(c.ID), k.d.journal.stem(c.ID)
+	w, refusal := k.d.router.choose(route, c.Verb, doc, arrived)
+	if refusal != nil {
+		return fiscal.Record{}, refusal
 	}
 	return fiscal.Record{
-		ID: c.ID, Terminal: terminal, Links: []string{k.s.name}, Verb: c.Verb, Device: device, Route: device, Hash: c.Hash,
+		ID: c.ID, Terminal: terminal, Links: []string{k.s.name}, Verb: c.Verb, Device: w.cfg.Name, Route: route.Name, Hash: c.Hash,
 		AcceptedAt: arrived, WaitLeft: c.Wait, State: fiscal.Accepted, Document: doc,
 	}, nil
 }
 
-// deviceFor chooses the register: what the command says, else the terminal's,
-// else the only one. Receipts go by the terminal's route, all else by its
-// device (design 6).
-func (d *Daemon) deviceFor(terminal string, c mqtt.Command) (string, *fiscal.Error) {
+// routeFor finds the route of a command: what it says, else the terminal's.
+// Receipts go by the terminal's route, all else by its device (design 6); the
+// default is the route of that name, or else the only device.
+func (d *Daemon) routeFor(terminal string, c mqtt.Command) (RouteConfig, *fiscal.Error) {
 	type choice struct {
 		name string
 		code fiscal.Code
@@ -274,18 +269,48 @@ func (d *Daemon) deviceFor(terminal string, c mqtt.Command) (string, *fiscal.Err
 		slices.Reverse(own)
 	}
 	for _, choice := range append([]choice{{c.Device, fiscal.CodeUnknownDevice}, {c.Route, fiscal.CodeUnknownRoute}}, own...) {
-		if choice.name == "" || choice.code == fiscal.CodeUnknownRoute && choice.name == DefaultRoute {
+		if choice.name == "" || choice.name == DefaultRoute && choice.code == fiscal.CodeUnknownRoute {
 			continue
 		}
-		if d.workers[choice.name] == nil {
-			return "", fiscal.Refuse(choice.code, "", choice.name)
+		route, ok := d.cfg.route(choice.name)
+		if choice.code == fiscal.CodeUnknownDevice {
+			ok = d.workers[choice.name] != nil
 		}
-		return choice.name, nil
+		if !ok {
+			return route, fiscal.Refuse(choice.code, "", choice.name)
+		}
+		if !c.Verb.Receipt() && len(route.Backends) > 1 {
+			continue // a shift is that of one device
+		}
+		return route, nil
 	}
-	if len(d.workers) > 1 {
-		return "", fiscal.Refuse(fiscal.CodeUnknownDevice, "device", "there are several devices: name one in the command or the terminal's config")
+	return d.defaultRoute(c.Verb)
+}
+
+// defaultRoute is for commands that nobody has given a way.
+func (d *Daemon) defaultRoute(verb fiscal.Verb) (RouteConfig, *fiscal.Error) {
+	if route, ok := d.cfg.route(DefaultRoute); ok && (verb.Receipt() || len(route.Backends) == 1) {
+		return route, nil
 	}
-	return d.cfg.Devices[0].Name, nil
+	if len(d.cfg.Devices) == 1 && (len(d.workers) == 1 || !verb.Receipt()) {
+		route, _ := d.cfg.route(d.cfg.Devices[0].Name)
+		return route, nil
+	}
+	if verb.Receipt() {
+		return RouteConfig{}, fiscal.Refuse(fiscal.CodeUnknownRoute, "route",
+			`there are several devices: name one in the command or the terminal's config, or add a [[route]] "default"`)
+	}
+	return RouteConfig{}, fiscal.Refuse(fiscal.CodeUnknownDevice, "device",
+		"there are several devices: name one in the command or the terminal's config")
+}
+
+// deviceFor is the device of a query.
+func (d *Daemon) deviceFor(terminal string, c mqtt.Command) (string, *fiscal.Error) {
+	route, refusal := d.routeFor(terminal, c)
+	if refusal != nil {
+		return "", refusal
+	}
+	return route.Backends[0], nil
 }
 
 // mayUse checks the terminal's rights. With no [terminal.*] at all, any

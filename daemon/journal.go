@@ -18,16 +18,20 @@ type journal struct {
 	kick   func()              // the outbox has something new
 	moved  func()              // a record has another state
 	told   func(fiscal.Record) // a record has become final
+	// policies are the delays of each backend, for words that no worker asked for.
+	policies map[string]fiscal.Policy
 }
 
 func (j *journal) key(id string) string { return fiscal.Key(j.topics.Root(), id) }
+
+func (j *journal) stem(id string) string { return fiscal.Stem(j.topics.Root(), id) }
 
 // accept stores a command with its first answer. What is not new is returned
 // as it stands.
 func (j *journal) accept(r fiscal.Record) (fiscal.Record, spool.Acceptance, error) {
 	var stored fiscal.Record
 	var how spool.Acceptance
-	r.N = 1
+	r.N, r.SavedAt = 1, time.Now()
 	err := j.spool.Update(func(tx *spool.Tx) error {
 		var err error
 		if stored, how, err = tx.Accept(r); err != nil || how != spool.New && how != spool.Tombstoned {
@@ -77,6 +81,7 @@ func (j *journal) save(r fiscal.Record) (fiscal.Record, error) {
 // put stores a record with everything that leaves because of it. The spool
 // enters the document that it made into what the storage holds.
 func (j *journal) put(tx *spool.Tx, r fiscal.Record) (fiscal.Record, error) {
+	r.SavedAt = time.Now()
 	if err := tx.Put(r); err != nil {
 		return r, err
 	}
@@ -88,9 +93,11 @@ func (j *journal) put(tx *spool.Tx, r fiscal.Record) (fiscal.Record, error) {
 		return r, err
 	}
 	if class := eventClass(r.Verb); class != "" {
-		return r, j.event(tx, class, func(seq uint64) []byte { return mqtt.EncodeRecordEvent(seq, class, r) })
+		if err := j.event(tx, class, func(seq uint64) []byte { return mqtt.EncodeRecordEvent(seq, class, r) }); err != nil {
+			return r, err
+		}
 	}
-	return r, nil
+	return r, j.tellLate(tx, r, 0)
 }
 
 // left follows the commit of a record's state.
@@ -292,8 +299,11 @@ func (j *journal) byID(id string) (r fiscal.Record, found bool, err error) {
 func (j *journal) resolve(id string, decision fiscal.Resolution) (fiscal.Record, error) {
 	return j.move(id, fiscal.Event{Kind: fiscal.EventResolve, Now: decision.At, Resolution: decision},
 		func(r fiscal.Record) *fiscal.Error {
-			if r.State != fiscal.Held {
+			switch {
+			case !r.Decidable():
 				return fiscal.Refuse(fiscal.CodeBadValue, "id", "the command is "+string(r.State)+", not held")
+			case decision.Action == fiscal.ResolveReload && r.Ticket == "":
+				return fiscal.Refuse(fiscal.CodeUnsupported, "id", "no cloud has a document of this command that failed")
 			}
 			return nil
 		})

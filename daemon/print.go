@@ -52,6 +52,12 @@ func (w *worker) counters(ctx context.Context) (*fiscal.Counters, error) {
 // capabilities are the verbs that backend can do beyond those of Backend.
 func capabilities(backend fiscal.Backend) map[fiscal.Verb]bool {
 	can := map[fiscal.Verb]bool{fiscal.VerbStatus: true}
+	if cloud, ok := backend.(fiscal.Cloud); ok {
+		for _, v := range cloud.Verbs() {
+			can[v] = true
+		}
+		return can
+	}
 	for v := range map[fiscal.Verb]struct{}{
 		fiscal.VerbSale: {}, fiscal.VerbRefund: {}, fiscal.VerbBuy: {}, fiscal.VerbBuyRefund: {}, fiscal.VerbCorrection: {},
 		fiscal.VerbShiftOpen: {}, fiscal.VerbShiftClose: {}, fiscal.VerbCashIn: {}, fiscal.VerbCashOut: {},

@@ -111,6 +111,9 @@ func (d *Daemon) told(r fiscal.Record) {
 	if r.Terminal != "" {
 		d.publishLast(r)
 	}
+	if r.Doubled() {
+		d.alerts.raise(r.Late[0].Device, fiscal.CodeLateDocument, r.ID)
+	}
 	if r.Counters != nil {
 		what := map[fiscal.Verb]string{fiscal.VerbXReport: "x", fiscal.VerbShiftClose: "z"}[r.Verb]
 		if what != "" {
@@ -156,9 +159,12 @@ func (d *Daemon) publishInfo() {
 		}
 		info.Devices[name] = back
 		info.Routes[name] = []string{name} // a device is a route of one
-		if len(d.workers) == 1 {
-			info.Routes[DefaultRoute] = []string{name}
-		}
+	}
+	for _, r := range d.cfg.Routes {
+		info.Routes[r.Name] = r.Backends
+	}
+	if r, ok := d.cfg.route(DefaultRoute); ok {
+		info.Routes[DefaultRoute] = r.Backends
 	}
 	d.set(d.topics.NodeInfo(), mqtt.EncodeState(info))
 }
@@ -237,15 +243,20 @@ func (d *Daemon) publishSpool() {
 		d.fail(err)
 		return
 	}
-	state := mqtt.SpoolState{Queued: s.Queued, Oldest: mqtt.Instant(s.Oldest), Unknown: s.Unknown, Held: s.Held, Outbox: s.Outbox}
-	state.Unknown, state.Held = append([]string{}, s.Unknown...), append([]string{}, s.Held...)
-	d.set(d.topics.SpoolState(), mqtt.EncodeState(state))
+	d.set(d.topics.SpoolState(), mqtt.EncodeState(spoolState(s)))
 	for code, ids := range map[fiscal.Code][]string{fiscal.CodeUnknownPending: s.Unknown, fiscal.CodeHeldPending: s.Held} {
 		if len(ids) > 0 {
 			d.alerts.raise("", code, ids[0])
 		} else {
 			d.alerts.clear("", code)
 		}
+	}
+}
+
+func spoolState(s spool.Summary) mqtt.SpoolState {
+	return mqtt.SpoolState{
+		Queued: s.Queued, ByDevice: s.ByDevice, Registered: s.Registered, Oldest: mqtt.Instant(s.Oldest),
+		Unknown: append([]string{}, s.Unknown...), Held: append([]string{}, s.Held...), Outbox: s.Outbox,
 	}
 }
 

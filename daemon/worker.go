@@ -17,6 +17,7 @@ import (
 type worker struct {
 	cfg      DeviceConfig
 	backend  fiscal.Backend
+	cloud    fiscal.Cloud // the backend, if it is one
 	can      map[fiscal.Verb]bool
 	journal  *journal
 	alerts   *alertBook
@@ -25,6 +26,8 @@ type worker struct {
 	late     time.Duration
 	onStatus func(deviceView)
 	paused   func() (fiscal.Code, bool) // intake of documents is stopped (design 5.10)
+	fit      fitness
+	routes   *router
 
 	arrivals *mailbox // accepted, cancelled, and resolved by a person
 	requests chan func(context.Context)
@@ -80,19 +83,34 @@ func (w *worker) load() error {
 	}
 	now := time.Now()
 	for _, r := range records {
-		// A plausible part of the time away counts against the waits.
-		away := now.Sub(r.AcceptedAt)
-		last := now
-		if r.WaitLeft > 0 && away > 0 {
-			last = now.Add(-min(away, r.WaitLeft))
+		if r.Document.Stem == "" { // written by a version without clouds
+			r.Document.Stem = w.journal.stem(r.ID)
 		}
-		it := &item{record: r, last: last}
+		it := &item{record: r, last: now.Add(-timeAway(r, now))}
 		if r.State == fiscal.Held {
 			it.due = now // the device may answer now
 		}
 		w.queue = append(w.queue, it)
 	}
 	return nil
+}
+
+// awayMax is the longest time without the daemon that counts: beyond it the
+// clock was wrong, then or now.
+const awayMax = 30 * 24 * time.Hour
+
+// timeAway is the time since r was saved, which counts against its waits; none
+// if the clock says nothing plausible (design 5, Clocks).
+func timeAway(r fiscal.Record, now time.Time) time.Duration {
+	saved := r.SavedAt
+	if saved.IsZero() {
+		saved = r.AcceptedAt
+	}
+	away := now.Sub(saved)
+	if away < 0 || away > awayMax {
+		return 0
+	}
+	return away
 }
 
 // run moves the queue until ctx ends or stopping closes. An error is fatal.
@@ -149,12 +167,12 @@ func (w *worker) settleInterrupted(ctx context.Context) error {
 func (w *worker) take(r fiscal.Record) {
 	now := time.Now()
 	for _, it := range w.queue {
-		if it.record.Seq == r.Seq { // a person has resolved it
+		if it.record.Seq == r.Seq { // a person has resolved it, a cloud has called, or it has gone elsewhere
 			it.record, it.due, it.last = r, now, now
 			return
 		}
 	}
-	if !r.State.Final() {
+	if !r.State.Final() && r.Device == w.cfg.Name {
 		w.queue = append(w.queue, &item{record: r, due: now, last: now})
 	}
 }
@@ -186,6 +204,9 @@ func (w *worker) turn(ctx context.Context) (busy bool, err error) {
 		return true, nil
 	default:
 	}
+	if err := w.sendOn(ctx); err != nil {
+		return false, err
+	}
 	it := w.next(time.Now())
 	if it == nil {
 		return false, nil
@@ -202,24 +223,24 @@ func (w *worker) isLate(r fiscal.Record) bool {
 
 // next picks the record to move: the first in order that may go. Unknown
 // blocks documents, earlier ones too if it is an automatic one; held blocks
-// nothing, and a condition blocks what it would stop as well (design 5.7).
+// nothing, and a condition blocks what it would stop as well (design 5.7). A
+// cloud knows its documents apart by their keys: there it is the circuit
+// breaker that blocks.
 func (w *worker) next(now time.Time) *item {
-	var blocker *fiscal.Record
-	if i := slices.IndexFunc(w.queue, func(it *item) bool { return it.record.State == fiscal.Unknown }); i >= 0 {
-		blocker = &w.queue[i].record
-	}
+	blocker := w.inDoubt()
+	resting := w.cloud != nil && w.fit.rest(now) > 0
 	for _, it := range w.queue {
 		r := &it.record
 		due := !now.Before(it.due)
 		if it.waitedOut(now) {
 			return it // ends without the device, whoever stands before it
 		}
-		if blocker != nil && !overtakes(r, blocker) {
+		if blocker != nil && !overtakes(r, blocker) || resting && r.State == fiscal.Accepted {
 			continue
 		}
 		switch {
-		case r.State == fiscal.Held:
-			if due && !it.due.IsZero() {
+		case r.State == fiscal.Held, r.State == fiscal.Registered, w.cloud != nil && r.State == fiscal.Unknown:
+			if due && (!it.due.IsZero() || r.State != fiscal.Held) {
 				return it
 			}
 		case due:
@@ -229,6 +250,19 @@ func (w *worker) next(now time.Time) *item {
 		}
 	}
 	return nil
+}
+
+// inDoubt is the record of which a device on a wire has to be asked before
+// anything else; nil if there is none.
+func (w *worker) inDoubt() *fiscal.Record {
+	if w.cloud != nil {
+		return nil
+	}
+	i := slices.IndexFunc(w.queue, func(it *item) bool { return it.record.State == fiscal.Unknown })
+	if i < 0 {
+		return nil
+	}
+	return &w.queue[i].record
 }
 
 // waitedOut tells whether the envelope's wait has passed for a command that is
@@ -242,7 +276,7 @@ func (it *item) waitedOut(now time.Time) bool {
 // heals the condition, what is no document, and everything if the condition is
 // the earlier record's own.
 func overtakes(r, blocker *fiscal.Record) bool {
-	if r.State == fiscal.Unknown || r.State == fiscal.Held {
+	if r.State == fiscal.Unknown || r.State == fiscal.Held || r.State == fiscal.Registered {
 		return true // a question, not a document
 	}
 	if r.Verb == fiscal.VerbXReport || r.Verb == fiscal.VerbDrawer {
@@ -266,7 +300,7 @@ func overtakes(r, blocker *fiscal.Record) bool {
 func (w *worker) sweep() {
 	kept, ended := w.queue[:0], false
 	for _, it := range w.queue {
-		if it.record.State.Final() {
+		if it.record.State.Final() || it.record.Device != w.cfg.Name {
 			ended = true
 			continue
 		}
@@ -292,6 +326,12 @@ func (w *worker) wakeWaiting() {
 func (w *worker) idleFor() time.Duration {
 	now := time.Now()
 	idle := time.Duration(w.cfg.Poll) - now.Sub(w.polled)
+	if rest := w.fit.rest(now); w.cloud != nil && rest > 0 {
+		idle = min(idle, rest)
+	}
+	if ill, _ := w.fit.ill(now); ill > 0 && w.canSendOn() {
+		idle = min(idle, sendOnEvery)
+	}
 	for _, it := range w.queue {
 		if !it.due.IsZero() {
 			idle = min(idle, it.due.Sub(now))
@@ -328,6 +368,7 @@ func (w *worker) drive(ctx context.Context, it *item, ev fiscal.Event) error {
 				it.due = now.Add(e.After)
 			default:
 				ev, answered = w.perform(ctx, it, e.Kind), true
+				w.judge(ev)
 			}
 		}
 		if !answered {
@@ -348,6 +389,8 @@ func (w *worker) perform(ctx context.Context, it *item, kind fiscal.EffectKind) 
 		return w.prepare(ctx, it.record)
 	case fiscal.EffectSubmit:
 		return w.submit(ctx, it.record)
+	case fiscal.EffectReload:
+		return w.reload(ctx, it.record)
 	default:
 		return w.find(ctx, it.record)
 	}
@@ -357,11 +400,17 @@ func (w *worker) perform(ctx context.Context, it *item, kind fiscal.EffectKind) 
 // catching up with the storage. While intake of documents is stopped, that is
 // the condition that the command waits for.
 func (w *worker) prepare(ctx context.Context, r fiscal.Record) fiscal.Event {
+	if r.Verb == fiscal.VerbXReport && w.cloud != nil {
+		return fiscal.Event{Kind: fiscal.EventPrepared} // a service prints its figures and does not tell them
+	}
 	if r.Verb == fiscal.VerbXReport {
 		return w.prepareX(ctx)
 	}
 	if why, stopped := w.paused(); stopped {
 		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.Refuse(why, "", "a person has to choose the node")}
+	}
+	if w.cloud != nil {
+		return w.prepareCloud(ctx, r)
 	}
 	base, err := w.backend.Prepare(ctx, r.Document)
 	if w.healShift(ctx, r, err) {
@@ -380,16 +429,16 @@ func (w *worker) submit(ctx context.Context, r fiscal.Record) fiscal.Event {
 	}
 	receipt, err := w.backend.Submit(ctx, r.Document, *r.Baseline)
 	if err != nil {
-		return fiscal.Event{Kind: fiscal.EventSubmitFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
+		return fiscal.Event{Kind: fiscal.EventSubmitFail, Err: fiscal.AsError(err, w.away())}
 	}
 	return fiscal.Event{Kind: fiscal.EventSubmitted, Receipt: receipt}
 }
 
 // find asks whether an interrupted document exists.
 func (w *worker) find(ctx context.Context, r fiscal.Record) fiscal.Event {
-	v, err := w.backend.Find(ctx, fiscal.Ref{Document: r.Document, Baseline: *r.Baseline, StorageFailed: r.StorageFailed()})
+	v, err := w.backend.Find(ctx, fiscal.Ref{Document: r.Document, Baseline: *r.Baseline, StorageFailed: r.StorageFailed(), Ticket: r.Ticket})
 	if err != nil {
-		return fiscal.Event{Kind: fiscal.EventFindFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
+		return fiscal.Event{Kind: fiscal.EventFindFail, Err: fiscal.AsError(err, w.away())}
 	}
 	w.log.Info("asked the device", "id", r.ID, "finding", v.Finding.String())
 	return fiscal.Event{Kind: fiscal.EventVerdict, Verdict: v}
@@ -417,6 +466,9 @@ func (w *worker) save(ctx context.Context, it *item) error {
 // afterDocument looks at what the end of a record has changed on the device. A
 // plain receipt has said it all: the line is left to the next one.
 func (w *worker) afterDocument(ctx context.Context, r fiscal.Record) {
+	if w.cloud != nil {
+		return
+	}
 	if rc := r.Receipt; rc != nil && r.Verb.Receipt() && !rc.Unprinted && w.view.Link {
 		w.view.Status.FN.LastFD, w.view.Status.Shift.Receipts = rc.FD, rc.Number
 		w.onStatus(w.view)

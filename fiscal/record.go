@@ -75,7 +75,8 @@ type Record struct {
 	Ticket    string        `json:"ticket,omitempty"`     // what the cloud calls the document
 	Asked     int           `json:"asked,omitempty"`      // questions to the cloud in this state
 	PauseLeft time.Duration `json:"pause_left,omitempty"` // until the next one
-	Reloads   int           `json:"reloads,omitempty"`    // of this attempt in the cloud
+	Reloads   int           `json:"reloads,omitempty"`    // of this attempt, without a person
+	ReloadDue bool          `json:"reload_due,omitempty"` // the cloud is still to be told to try once more
 	Tried     []Leg         `json:"tried,omitempty"`      // attempts that are over
 	Late      []Receipt     `json:"late,omitempty"`       // documents that an attempt made after it was over
 }
@@ -107,6 +108,7 @@ const (
 	ResolveAsCorrection  Action = "as-correction"
 	ResolveDoneElsewhere Action = "done-elsewhere"
 	ResolveGiveUp        Action = "give-up"
+	ResolveReload        Action = "reload" // the cloud that failed is told to try once more
 )
 
 // Resolution is a person's decision about a held command.

@@ -19,6 +19,9 @@ const (
 	EventHeld                             // catching up cannot tell: Err
 	EventCancel                           // the terminal wants it gone
 	EventResolve                          // a person decided: Resolution
+	EventMove                             // the next backend of the route is to have it: Device
+	EventTold                             // a device says by itself what became of an attempt: Device, Key, Verdict
+	EventReloaded                         // the cloud was told to try once more; Err if it was not
 )
 
 // Event is one input of Step. Elapsed is the monotonic time since the last
@@ -32,6 +35,8 @@ type Event struct {
 	Receipt    Receipt
 	Counters   *Counters
 	Verdict    Verdict
+	Device     string // EventMove: the next; EventTold: who says it
+	Key        string // EventTold: the attempt's key, see Document.CloudKey
 	Err        *Error
 	Resolution Resolution
 	Policy     Policy
@@ -44,6 +49,7 @@ type Policy struct {
 	Condition []time.Duration // waits between attempts while a condition stands; the last repeats
 	Refused   []time.Duration // waits after the first, second… document that was begun and refused; the last repeats
 	Doubt     []time.Duration // waits between questions; the last repeats
+	Cloud     CloudPolicy     // of a cloud; the delays above but Condition and Refused do not apply there
 }
 
 // DefaultPolicy is what design 5 states.
@@ -68,6 +74,7 @@ const (
 	EffectPrepare                       // call Prepare
 	EffectSubmit                        // call Submit
 	EffectFind                          // call Find
+	EffectReload                        // call Reload
 	EffectWake                          // come back after After with EventBegin
 )
 
@@ -82,6 +89,7 @@ var (
 	prepare = Effect{Kind: EffectPrepare}
 	submit  = Effect{Kind: EffectSubmit}
 	find    = Effect{Kind: EffectFind}
+	reload  = Effect{Kind: EffectReload}
 )
 
 // Step moves a record by one event. It is the whole of recovery: the worker
@@ -92,11 +100,16 @@ var (
 //
 // An event that has no meaning in the record's state changes nothing.
 func Step(r Record, ev Event) (Record, []Effect) {
+	if ev.Kind == EventTold {
+		return r.spend(ev).told(ev)
+	}
 	if r.State.Final() {
 		return r, nil
 	}
 	r = r.spend(ev)
 	switch ev.Kind {
+	case EventMove:
+		return r.move(ev)
 	case EventCancel:
 		return r.cancel(ev)
 	case EventResolve:
@@ -114,7 +127,12 @@ func Step(r Record, ev Event) (Record, []Effect) {
 		return r.accepted(ev)
 	case Working:
 		return r.working(ev)
+	case Registered:
+		return r.inRegister(ev)
 	case Unknown, Held:
+		if r.inCloud() && r.State == Unknown {
+			return r.cloudUnknown(ev)
+		}
 		return r.doubtful(ev)
 	default:
 		return r, nil
@@ -128,8 +146,11 @@ func (r Record) spend(ev Event) Record {
 	if r.WaitLeft > 0 {
 		r.WaitLeft = max(r.WaitLeft-ev.Elapsed, 1) // 1 ns: spent, but still a limit
 	}
-	if (r.State == Unknown || r.State == Accepted) && r.DoubtLeft > 0 {
+	if (r.State == Unknown || r.State == Accepted || r.State == Registered) && r.DoubtLeft > 0 {
 		r.DoubtLeft = max(r.DoubtLeft-ev.Elapsed, 1)
+	}
+	if r.PauseLeft > 0 {
+		r.PauseLeft = max(r.PauseLeft-ev.Elapsed, 1)
 	}
 	return r
 }
@@ -137,6 +158,10 @@ func (r Record) spend(ev Event) Record {
 func (r Record) accepted(ev Event) (Record, []Effect) {
 	switch ev.Kind {
 	case EventBegin, EventRestart:
+		if len(r.Late) > 0 { // an earlier attempt has made it after all
+			r.Device, r.Recovered = r.Late[0].Device, true
+			return r.done(ev, r.Late[0])
+		}
 		if r.WaitLeft == 1 {
 			return r.waitedOut(ev)
 		}
@@ -172,6 +197,10 @@ func (r Record) accepted(ev Event) (Record, []Effect) {
 func (r Record) working(ev Event) (Record, []Effect) {
 	switch ev.Kind {
 	case EventSubmitted:
+		if r.inCloud() {
+			r.Ticket = ev.Receipt.Ticket
+			return r.registered(ev, nil)
+		}
 		return r.done(ev, ev.Receipt)
 	case EventSubmitFail:
 		if ev.Err.Outcome != OutcomeUnknown {
@@ -192,6 +221,9 @@ func (r Record) doubt(ev Event) (Record, []Effect) {
 	if !r.Verb.Document() {
 		r.Printed = "unknown"
 		return r.end(ev, Done)
+	}
+	if r.inCloud() {
+		return r.cloudDoubt(ev)
 	}
 	r.State, r.DoubtLeft, r.Waiting = Unknown, ev.Policy.Unknown, ev.Err
 	if ev.Err != nil && ev.Err.Code == CodeFNFault {
@@ -239,7 +271,7 @@ func (r Record) stillUnknown(ev Event, why string) (Record, []Effect) {
 // askable tells whether a held record may still resolve by itself: only the
 // one whose device could not answer.
 func (r Record) askable() bool {
-	return r.State == Held && r.Baseline != nil && r.Error != nil && (r.Error.Code == CodeNeedsPerson || r.Error.Code == CodeFNFault)
+	return r.State == Held && r.Baseline != nil && !r.inCloud() && r.Error != nil && (r.Error.Code == CodeNeedsPerson || r.Error.Code == CodeFNFault)
 }
 
 // attemptsInARow is how often a document is begun again at once after it was
@@ -370,17 +402,31 @@ func (r Record) cancel(ev Event) (Record, []Effect) {
 	return r.end(ev, Cancelled)
 }
 
+// Decidable tells whether a person may resolve r: it is held, or a cloud has
+// had it for too long without a word.
+func (r Record) Decidable() bool {
+	return r.State == Held || r.State == Registered && r.Waiting != nil && r.Waiting.Code == CodeCloudUnconfirmed
+}
+
 // resolve carries out a person's decision about a held command.
 func (r Record) resolve(ev Event) (Record, []Effect) {
-	if r.State != Held {
+	if !r.Decidable() {
 		return r, nil
 	}
 	before, res := r, ev.Resolution
 	r.Resolved = &res
 	switch res.Action {
 	case ResolveRetry: // who decides hours later does not mean the wait
-		r.State, r.Approved, r.Error, r.Baseline, r.WaitLeft = Accepted, true, nil, nil, 0
+		r = r.anew(ev, CodeNeedsPerson)
+		r.Approved, r.WaitLeft = true, 0
 		return r, []Effect{save, prepare}
+	case ResolveReload:
+		if !r.inCloud() || r.Ticket == "" {
+			return before, nil
+		}
+		r.State, r.Error, r.Waiting, r.ReloadDue = Registered, nil, nil, true
+		r.DoubtLeft = ev.Policy.Cloud.Overdue
+		return r, []Effect{save, reload}
 	case ResolveDoneElsewhere, ResolveAsCorrection:
 		return r.end(ev, Done)
 	case ResolveGiveUp:

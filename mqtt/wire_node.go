@@ -79,7 +79,12 @@ type LinkHealth struct {
 
 // SpoolState is spool/state.
 type SpoolState struct {
+	// Queued is the number of commands that are not final, but for those that a cloud has.
 	Queued int `json:"queued"`
+	// ByDevice is their number for each device or cloud that has any.
+	ByDevice map[string]int `json:"by_device,omitempty"`
+	// Registered is the number of documents that a cloud has and has not confirmed.
+	Registered int `json:"registered,omitempty"`
 	// Oldest is when the oldest queued command was accepted.
 	Oldest Instant `json:"oldest,omitzero"`
 	// Unknown and Held are the ids of commands in these states.

@@ -44,6 +44,7 @@ func codeRecord(c *coder, r *fiscal.Record) {
 		num(c, &r.Asked)
 		num(c, &r.PauseLeft)
 		num(c, &r.Reloads)
+		c.bool(&r.ReloadDue)
 		list(c, &r.Tried, codeLeg)
 		list(c, &r.Late, codeReceipt)
 	}

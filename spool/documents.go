@@ -85,7 +85,7 @@ func EntryOf(r *fiscal.Record) (Entry, bool) {
 // makesDocument tells whether r ended in a fiscal document of its own.
 func makesDocument(r *fiscal.Record) bool {
 	return r.State == fiscal.Done && r.Verb.Class() == fiscal.ClassFiscal && !settled(r) &&
-		r.Receipt != nil && r.Receipt.By == "" && r.Receipt.FD != 0
+		r.Receipt != nil && r.Receipt.By == "" && r.Receipt.FD != 0 && r.Receipt.Storage != ""
 }
 
 // settled tells whether a person, not a register, made the command done.

@@ -260,12 +260,16 @@ func valid(r *fiscal.Record) error {
 }
 
 // proved tells whether a done fiscal command names its document: the register
-// did, a person did, or somebody else had brought the state about.
+// or a cloud did, a person did, or somebody else had brought the state about.
 func proved(r *fiscal.Record) bool {
 	if settled(r) {
 		return true
 	}
-	return r.Receipt != nil && (r.Receipt.By != "" || r.Receipt.FD != 0 && r.Receipt.Storage != "")
+	if r.Receipt == nil {
+		return false
+	}
+	// A cloud's word is its ticket: not every service tells FN and FD.
+	return r.Receipt.By != "" || r.Receipt.FD != 0 && r.Receipt.Storage != "" || r.Receipt.Ticket != ""
 }
 
 func validName(s string) bool { return strings.IndexByte(s, 0) < 0 }

@@ -41,17 +41,20 @@ func (tx *Tx) requeue(old, now *fiscal.Record) error {
 	return tx.enqueue(now)
 }
 
-// queued counts the records of a device that are not final, up to QueueMax.
+// queued counts the records that a device has to do something about, up to
+// QueueMax: not final, and not with a cloud that has them.
 func (tx *Tx) queued(device string) int {
-	prefix, n := named(device), 0
+	prefix, n, taken := named(device), 0, stateLetter(fiscal.Registered)
 	c := tx.bucket(bucketQueue).Cursor()
-	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix) && n < QueueMax; k, _ = c.Next() {
-		n++
+	for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix) && n < QueueMax; k, v = c.Next() {
+		if len(v) != 1 || v[0] != taken {
+			n++
+		}
 	}
 	return n
 }
 
-// QueueLen is how many records of a device are not final.
+// QueueLen is how many records a device has to do something about.
 func (tx *Tx) QueueLen(device string) int { return tx.queued(device) }
 
 // Queue lists the records of a device that are not final, in order.
@@ -109,22 +112,29 @@ func (tx *Tx) InState(state fiscal.State) ([]fiscal.Record, error) {
 
 // Summary is what spool/state tells.
 type Summary struct {
-	Queued  int       // not final, on all devices
-	Oldest  time.Time // acceptance of the oldest of them
-	Unknown []string  // ids
-	Held    []string  // ids
-	Outbox  int
+	Queued     int       // not final, on all devices, but for those that a cloud has
+	Oldest     time.Time // acceptance of the oldest of them
+	Unknown    []string  // ids
+	Held       []string  // ids
+	Registered int       // a cloud has them, and has not said what became of them
+	ByDevice   map[string]int
+	Outbox     int
 }
 
 // Summary counts what is not finished. It reads the records in doubt and one
 // more for each device.
 func (tx *Tx) Summary() (Summary, error) {
-	var s Summary
+	s := Summary{ByDevice: map[string]int{}}
 	var last string
 	c := tx.bucket(bucketQueue).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if bytes.Equal(v, []byte{stateLetter(fiscal.Registered)}) {
+			s.Registered++
+			continue
+		}
 		s.Queued++
 		device := upToZero(k)
+		s.ByDevice[device]++
 		doubt := bytes.Equal(v, []byte{stateLetter(fiscal.Unknown)}) || bytes.Equal(v, []byte{stateLetter(fiscal.Held)})
 		if device == last && s.Queued > 1 && !doubt {
 			continue

@@ -1,0 +1,5 @@
+package daemon
+
+import "kassad/fiscal"
+
+func (d *Daemon) callbackURL(fiscal.Document) string { return "" }

@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"time"
+
+	"kassad/fiscal"
+	"kassad/mqtt"
+	"kassad/spool"
+)
+
+// metaRebuilt is when a damaged journal was set aside and begun anew.
+const metaRebuilt = "rebuilt"
+
+func (j *journal) rebuilt(now time.Time) error {
+	return j.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(metaRebuilt, now) })
+}
+
+// rebuiltAt is the time of the last such loss; zero if there was none.
+func (j *journal) rebuiltAt() (at time.Time, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		_, err := tx.Meta(metaRebuilt, &at)
+		return err
+	})
+	return at, err
+}
+
+// hear takes what a device says by itself of an attempt under key: a callback
+// of a cloud, or a document of ours that was read back where nobody looked for
+// it. It may come twice, before the reply, for an attempt that is over and for
+// a command that has ended; the record says what it means. A worker that holds
+// a copy finds out when it saves.
+func (j *journal) hear(id, device, key string, v fiscal.Verdict) (fiscal.Record, error) {
+	var heard fiscal.Record
+	changed := false
+	err := j.spool.Update(func(tx *spool.Tx) error {
+		changed = false
+		r, found, err := tx.ByID(id)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fiscal.Refuse(fiscal.CodeNotFound, "id", id)
+		}
+		now := time.Now()
+		ev := fiscal.Event{
+			Kind: fiscal.EventTold, Now: now, Elapsed: timeAway(r, now), Device: device, Key: key, Verdict: v, Policy: j.policies[device],
+		}
+		next, effects := fiscal.Step(r, ev)
+		heard, changed = next, len(effects) > 0
+		switch {
+		case !changed:
+			return nil
+		case r.State.Final(): // its answer stays what it was; only the late document is news
+			next.SavedAt = now
+			if err := tx.Put(next); err != nil {
+				return err
+			}
+			return j.tellLate(tx, next, len(r.Late))
+		}
+		next.N++
+		heard, err = j.put(tx, next)
+		return err
+	})
+	if err == nil && changed {
+		j.left(heard)
+	}
+	return heard, err
+}
+
+// tellLate publishes the documents that an attempt has made after it was over,
+// beyond the known ones, with what a person may do about each.
+func (j *journal) tellLate(tx *spool.Tx, r fiscal.Record, known int) error {
+	for _, late := range r.Late[min(known, len(r.Late)):] {
+		one := r
+		if one.Late = []fiscal.Receipt{late}; !one.Doubled() {
+			continue // it was taken over: there is no other one
+		}
+		err := j.event(tx, mqtt.EventCloud, func(seq uint64) []byte { return mqtt.EncodeLateEvent(seq, time.Now(), r, late) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

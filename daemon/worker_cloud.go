@@ -1,0 +1,73 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"kassad/fiscal"
+)
+
+// away is the code of a backend that does not answer.
+func (w *worker) away() fiscal.Code {
+	if w.cloud != nil {
+		return fiscal.CodeCloudAway
+	}
+	return fiscal.CodePrinterAway
+}
+
+// prepareCloud renders the request. A command that may have been carried out
+// on a printer by a journal that was lost since is for a person: no printer is
+// searched on this way (design 5.9).
+func (w *worker) prepareCloud(ctx context.Context, r fiscal.Record) fiscal.Event {
+	rebuilt, err := w.journal.rebuiltAt()
+	if err != nil {
+		w.fail(err)
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeStoreFault)}
+	}
+	if r.Document.At.Before(rebuilt) && !r.Approved {
+		return fiscal.Event{Kind: fiscal.EventHeld, Err: fiscal.Refuse(fiscal.CodeNeedsPerson, "at", "the journal of that time was lost")}
+	}
+	base, err := w.backend.Prepare(ctx, r.Document)
+	if err != nil {
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeUnsupported)}
+	}
+	return fiscal.Event{Kind: fiscal.EventPrepared, Baseline: base}
+}
+
+// reload tells the service to try a failed document once more.
+func (w *worker) reload(ctx context.Context, r fiscal.Record) fiscal.Event {
+	reloader, ok := w.backend.(fiscal.Reloader)
+	if !ok {
+		return fiscal.Event{Kind: fiscal.EventReloaded, Err: fiscal.Refuse(fiscal.CodeUnsupported, "", w.cfg.Name+" has no reload")}
+	}
+	err := reloader.Reload(ctx, fiscal.Ref{Document: r.Document, Baseline: *r.Baseline, Ticket: r.Ticket})
+	if err != nil {
+		return fiscal.Event{Kind: fiscal.EventReloaded, Err: fiscal.AsError(err, fiscal.CodeCloudAway)}
+	}
+	w.log.Info("the service was told to try again", "device", w.cfg.Name, "id", r.ID, "ticket", r.Ticket)
+	return fiscal.Event{Kind: fiscal.EventReloaded}
+}
+
+// judge learns from an answer whether documents can be made here.
+func (w *worker) judge(ev fiscal.Event) {
+	now := time.Now()
+	switch ev.Kind {
+	case fiscal.EventPrepared, fiscal.EventRecovered:
+		if w.cloud == nil { // a cloud has not been asked
+			w.fit.worked()
+		}
+	case fiscal.EventSubmitted, fiscal.EventVerdict:
+		w.fit.worked()
+	case fiscal.EventPrepareFail, fiscal.EventSubmitFail, fiscal.EventFindFail, fiscal.EventReloaded:
+		switch {
+		case ev.Err == nil:
+			w.fit.worked()
+		case ev.Err.Outcome == fiscal.OutcomeRejected && ev.Err.Code.Info().Nature == fiscal.Content:
+			// The command is wrong, the backend is well.
+		case w.cloud != nil:
+			w.fit.failed(now, ev.Err.Code, breakMax)
+		default:
+			w.fit.failed(now, ev.Err.Code, breakFirst)
+		}
+	}
+}

@@ -1,0 +1,344 @@
+package fiscal
+
+import (
+	"slices"
+	"time"
+)
+
+// retriesMax is how often a failed document is begun again without a person.
+const retriesMax = 3
+
+// inCloud tells whether r's attempt is with a cloud.
+func (r Record) inCloud() bool { return r.Baseline != nil && r.Baseline.Cloud != nil }
+
+// cloudKey is the key of r's attempt: the one that was sent, or would be.
+func (r Record) cloudKey() string {
+	if r.inCloud() {
+		return r.Baseline.Cloud.Key
+	}
+	return r.Document.CloudKey()
+}
+
+// cloudDoubt enters Unknown for a document that a cloud may have. The same
+// request goes out again by the service's schedule; after a restart nobody
+// knows how long ago it was sent, and the first repeat goes at once.
+func (r Record) cloudDoubt(ev Event) (Record, []Effect) {
+	r.State, r.DoubtLeft, r.Waiting, r.Asked = Unknown, ev.Policy.Cloud.Window, ev.Err, 0
+	if ev.Kind == EventRestart {
+		return r.repeat(ev)
+	}
+	r.PauseLeft = nth(ev.Policy.Cloud.Repeat, 0)
+	return r, []Effect{save, {Kind: EffectWake, After: r.PauseLeft}}
+}
+
+// repeat sends the same request once more. That it does is on disk first: no
+// restart makes the repeats more frequent, or endless.
+func (r Record) repeat(ev Event) (Record, []Effect) {
+	r.Asked++
+	r.PauseLeft = nth(ev.Policy.Cloud.Repeat, r.Asked)
+	return r, []Effect{save, find}
+}
+
+// nth is a schedule's i-th pause; the last repeats.
+func nth(schedule []time.Duration, i int) time.Duration {
+	if len(schedule) == 0 {
+		return 0
+	}
+	return schedule[min(i, len(schedule)-1)]
+}
+
+// cloudUnknown is Unknown with a cloud: the request is repeated under its key
+// until the service answers, its key may be forgotten, or it says what only a
+// person can read.
+func (r Record) cloudUnknown(ev Event) (Record, []Effect) {
+	switch ev.Kind {
+	case EventBegin, EventRestart:
+		switch {
+		case r.DoubtLeft == 1:
+			return r.hold(Refuse(CodeNeedsPerson, "", "the service has not answered within idempotency_window"))
+		case r.PauseLeft > 1:
+			return r, []Effect{{Kind: EffectWake, After: r.PauseLeft}}
+		}
+		return r.repeat(ev)
+	case EventVerdict:
+		return r.heard(ev)
+	case EventFindFail:
+		return r.notHeard(ev)
+	default:
+		return r, nil
+	}
+}
+
+// notHeard is a repeat without the answer that ends the doubt. A refusal of
+// the repeat says nothing of the request before it.
+func (r Record) notHeard(ev Event) (Record, []Effect) {
+	before := r.Waiting
+	again := before != nil && before.Code == ev.Err.Code
+	switch {
+	case ev.Err.Code == CodeCloudFault && again: // one repeat, then a person (LIFE PAY reference 1.3)
+		return r.hold(ev.Err)
+	case ev.Err.Outcome == OutcomeRejected && ev.Err.Code.Info().Nature == Content:
+		why := *ev.Err
+		why.Code, why.Detail = CodeNeedsPerson, "the service refuses the repeat, and may have the first: "+ev.Err.Error()
+		return r.hold(&why)
+	}
+	r.Waiting = ev.Err
+	pause := Effect{Kind: EffectWake, After: max(min(r.PauseLeft, r.DoubtLeft), 1)}
+	if again {
+		return r, []Effect{pause}
+	}
+	return r, []Effect{save, pause}
+}
+
+// heard takes what the service says of the attempt in hand.
+func (r Record) heard(ev Event) (Record, []Effect) {
+	v := ev.Verdict
+	if v.Receipt.Ticket != "" {
+		r.Ticket = v.Receipt.Ticket
+	}
+	switch v.Finding {
+	case Made:
+		if r.Verb.Receipt() && v.Receipt.Total != 0 && v.Receipt.Total != r.Document.Total {
+			return r.hold(Refuse(CodeClosedByOther, "", "the service names a document of "+v.Receipt.Total.String()+" as ours"))
+		}
+		v.Receipt.Ticket = r.Ticket
+		return r.done(ev, r.complete(v.Receipt, r.Device))
+	case Failed:
+		return r.failed(ev)
+	case Pending:
+		if r.State == Registered {
+			return r.stillRegistered(ev)
+		}
+		return r.registered(ev, v.Err)
+	default:
+		return r.judged(ev)
+	}
+}
+
+// complete adds what a service leaves out of its word about our document.
+func (r Record) complete(got Receipt, device string) Receipt {
+	if got.Kind == "" {
+		got.Kind = string(r.Verb)
+	}
+	if got.Device == "" {
+		got.Device = device
+	}
+	if r.Verb.Receipt() && got.Total == 0 {
+		got.Total, got.Change = r.Document.Total, r.Document.Change
+	}
+	return got
+}
+
+// registered enters the state in which the cloud has the document: nothing
+// else may be tried, and the till may finish the sale.
+func (r Record) registered(ev Event, waits *Error) (Record, []Effect) {
+	cloud := ev.Policy.Cloud
+	r.State, r.Waiting, r.Error, r.Asked = Registered, waits, nil, 0
+	r.DoubtLeft, r.PauseLeft = cloud.Overdue, nth(cloud.Poll, 0)
+	return r, []Effect{save, r.look()}
+}
+
+// look is when there is next something to do about a registered document.
+func (r Record) look() Effect {
+	after := r.PauseLeft
+	if after == 0 || r.DoubtLeft > 0 && r.DoubtLeft < after {
+		after = r.DoubtLeft
+	}
+	if after == 0 { // only the service's own word can bring news
+		after = time.Hour
+	}
+	return Effect{Kind: EffectWake, After: max(after, time.Second)}
+}
+
+// stillRegistered notes what the service waits for, if that is news.
+func (r Record) stillRegistered(ev Event) (Record, []Effect) {
+	waits := ev.Verdict.Err
+	if waits == nil || r.Waiting != nil && r.Waiting.Code == waits.Code && r.Waiting.Vendor == waits.Vendor {
+		return r, []Effect{r.look()}
+	}
+	r.Waiting = waits
+	return r, []Effect{save, r.look()}
+}
+
+func (r Record) inRegister(ev Event) (Record, []Effect) {
+	switch ev.Kind {
+	case EventBegin, EventRestart:
+		switch {
+		case r.ReloadDue:
+			return r, []Effect{reload}
+		case r.DoubtLeft == 1: // told once; the service may still answer
+			r.DoubtLeft = 0
+			r.Waiting = Refuse(CodeCloudUnconfirmed, "", "the service has not said what became of the document")
+			return r, []Effect{save, r.look()}
+		case len(ev.Policy.Cloud.Poll) > 0 && r.PauseLeft <= 1:
+			r.Asked++
+			r.PauseLeft = nth(ev.Policy.Cloud.Poll, r.Asked)
+			return r, []Effect{find}
+		}
+		return r, []Effect{r.look()}
+	case EventVerdict:
+		return r.heard(ev)
+	case EventFindFail:
+		return r, []Effect{r.look()}
+	case EventReloaded:
+		return r.reloaded(ev)
+	default:
+		return r, nil
+	}
+}
+
+// failed is the service's word that it has made no document. It is tried again
+// without a person only for a cause that a second try may mend, or where the
+// shop has said so.
+func (r Record) failed(ev Event) (Record, []Effect) {
+	why := ev.Verdict.Err
+	if why == nil {
+		why = Refuse(CodeCloudFailed, "", "")
+	}
+	switch {
+	case ev.Verdict.Reload && r.Reloads < ev.Policy.Cloud.Reloads:
+		r.State, r.Waiting, r.ReloadDue = Registered, why, true
+		r.Reloads++
+		return r, []Effect{save, reload}
+	case ev.Policy.Cloud.RetryFailed && r.Document.Edition < retriesMax:
+		r = r.anew(ev, why.Code)
+		return r, []Effect{save, prepare}
+	}
+	return r.hold(why)
+}
+
+// reloaded is the end of a second try's beginning: what comes of it is asked
+// for as before.
+func (r Record) reloaded(ev Event) (Record, []Effect) {
+	if ev.Err != nil && ev.Err.Outcome == OutcomeRejected {
+		r.ReloadDue = false
+		return r.hold(ev.Err)
+	}
+	r.ReloadDue = ev.Err != nil // it has not got through, or nobody knows: it does no harm twice
+	if r.ReloadDue {
+		r.Waiting = ev.Err
+	}
+	r.Asked, r.PauseLeft = 0, nth(ev.Policy.Cloud.Poll, 0)
+	return r, []Effect{save, r.look()}
+}
+
+// over closes the attempt in hand: what its device says of it later is late.
+func (r Record) over(ev Event, why Code) Record {
+	leg := Leg{Device: r.Device, Key: r.cloudKey(), Ticket: r.Ticket, Code: why, At: ev.Now}
+	same := func(l Leg) bool { return l.Device == leg.Device && l.Key == leg.Key }
+	if i := slices.IndexFunc(r.Tried, same); i >= 0 {
+		r.Tried = slices.Clone(r.Tried)
+		r.Tried[i] = leg
+	} else {
+		r.Tried = append(slices.Clip(r.Tried), leg)
+	}
+	return r
+}
+
+// anew goes back to the start under a new key. Only a person's word, or the
+// service's that it has made nothing, leads here.
+func (r Record) anew(ev Event, why Code) Record {
+	if r.inCloud() {
+		r = r.over(ev, why)
+		r.Document.Edition++
+	}
+	r.State, r.Baseline, r.Error, r.Waiting = Accepted, nil, nil, nil
+	r.Ticket, r.Reloads, r.ReloadDue, r.Asked, r.PauseLeft = "", 0, false, 0, 0
+	return r
+}
+
+// move takes a command to the next backend of its route. Accepted is the only
+// state in which nothing of it can be live: it is entered at acceptance, and
+// from Working and Unknown only by a proof that nothing was made (P4). The
+// device in the record is the fence: no other worker touches it.
+func (r Record) move(ev Event) (Record, []Effect) {
+	if r.State != Accepted || ev.Device == "" || ev.Device == r.Device {
+		return r, nil
+	}
+	if r.Attempt > 0 {
+		code := CodeCondition
+		if r.Waiting != nil {
+			code = r.Waiting.Code
+		}
+		r = r.over(ev, code)
+	}
+	r.Device, r.DoubtLeft = ev.Device, 0
+	return r, []Effect{save}
+}
+
+// told takes what a device says by itself of one of r's attempts: a callback,
+// or a document of r's key that was read back where nobody looked for it.
+func (r Record) told(ev Event) (Record, []Effect) {
+	current := ev.Device == r.Device && ev.Key == r.cloudKey()
+	made := ev.Verdict.Finding == Made
+	switch {
+	case r.State == Accepted:
+		return r.adopt(ev)
+	case r.State.Final() || !current:
+		if made {
+			return r.late(ev)
+		}
+		return r, nil
+	case r.State == Held && !made && r.Error != nil && r.Error.Code != CodeNeedsPerson && r.Error.Code != CodeCloudFault:
+		return r, nil // overtaken by what it was held for
+	case r.inCloud():
+		return r.heard(ev)
+	case made:
+		ev.Receipt = r.complete(ev.Verdict.Receipt, ev.Device)
+		return r.recovered(ev)
+	}
+	return r, nil
+}
+
+// adopt takes over an attempt that was thought to have come to nothing, before
+// another one begins.
+func (r Record) adopt(ev Event) (Record, []Effect) {
+	switch ev.Verdict.Finding {
+	case Made:
+		r.Device, r.Recovered = ev.Device, true
+		return r.done(ev, r.complete(ev.Verdict.Receipt, ev.Device))
+	case Pending:
+		r.Device, r.Ticket = ev.Device, ev.Verdict.Receipt.Ticket
+		r.Baseline = &Baseline{Device: ev.Device, Cloud: &CloudCall{Key: ev.Key}}
+		return r.registered(ev, ev.Verdict.Err)
+	default:
+		return r, nil
+	}
+}
+
+// late notes a document that an attempt made after it was over.
+func (r Record) late(ev Event) (Record, []Effect) {
+	got := r.complete(ev.Verdict.Receipt, ev.Device)
+	if r.knows(got) {
+		return r, nil
+	}
+	r.Late = append(slices.Clip(r.Late), got)
+	return r, []Effect{save}
+}
+
+// Doubled tells whether an attempt has made a document beside the one that r
+// ended in, or although r ended without one.
+func (r Record) Doubled() bool {
+	return r.State.Final() && slices.ContainsFunc(r.Late, func(late Receipt) bool {
+		return r.Receipt == nil || !sameDocument(*r.Receipt, late)
+	})
+}
+
+// knows tells whether a document is the one that r ended in, or a late one that
+// was told of before.
+func (r Record) knows(got Receipt) bool {
+	if r.Receipt != nil && sameDocument(*r.Receipt, got) {
+		return true
+	}
+	if r.Resolved != nil && r.Resolved.FD != 0 && r.Resolved.FD == got.FD {
+		return true
+	}
+	return slices.ContainsFunc(r.Late, func(known Receipt) bool { return sameDocument(known, got) })
+}
+
+func sameDocument(a, b Receipt) bool {
+	if a.FD != 0 && b.FD != 0 {
+		return a.FD == b.FD && a.Storage == b.Storage
+	}
+	return a.Device == b.Device && a.Ticket == b.Ticket && a.Ticket != ""
+}
