@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +29,7 @@ func readID(body []byte, names []string) (uint64, error) {
 	}
 	id, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
 	if err != nil || id == 0 {
-		return 0, fmt.Errorf("no document id: %q", bounded(text))
+		return 0, errors.New("no document id")
 	}
 	return id, nil
 }
@@ -175,8 +174,11 @@ func (d *Driver) said(a web.Answer) string {
 			text = field + ": " + text
 		}
 	}
-	return bounded(d.hide(text))
+	return d.show(text)
 }
+
+// show makes a text of the service fit for errors and logs.
+func (d *Driver) show(s string) string { return bounded(d.hide(s)) }
 
 // markup tells whether an answer is a page for people.
 func markup(a web.Answer) bool {

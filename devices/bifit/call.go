@@ -76,7 +76,7 @@ func (d *Driver) with(ctx context.Context, call web.Call, access string) (web.An
 	}
 	if after := a.Header.Get("Retry-After"); after != "" {
 		// Our own schedule is slower, and nothing makes it faster.
-		d.log.Warn("bifit asks to wait", "status", a.Status, "retry_after", bounded(after))
+		d.log.Warn("bifit asks to wait", "status", a.Status, "retry_after", d.show(after))
 	}
 	return a, nil
 }

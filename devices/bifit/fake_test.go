@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 const (
 	connectorSecret = "ConnectorSecret0123456789ConnectorSecret0123456789"
 	brokerSecret    = "BrokerSecret9876543210"
+	echoToken       = "(token)" // in a body: the token of the request
 )
 
 const (
@@ -91,7 +93,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 	}
 	w.WriteHeader(a.status)
-	_, _ = io.WriteString(w, a.body)
+	sent := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if form, err := url.ParseQuery(string(body)); err == nil && sent == "" {
+		sent = form.Get("refresh_token")
+	}
+	_, _ = io.WriteString(w, strings.ReplaceAll(a.body, echoToken, sent))
 }
 
 func (a reply) head(h http.Header) {

@@ -57,7 +57,7 @@ func waits(vendor, detail string) *fiscal.Error {
 func (d *Driver) look(ctx context.Context, ref fiscal.Ref) (state, fiscal.Verdict, error) {
 	id, err := strconv.ParseUint(ref.Ticket, 10, 64)
 	if err != nil {
-		return state{}, fiscal.Verdict{}, fiscal.Refuse(fiscal.CodeNeedsPerson, "", "the ticket is no number of bifit: "+bounded(ref.Ticket))
+		return state{}, fiscal.Verdict{}, fiscal.Refuse(fiscal.CodeNeedsPerson, "", "the ticket is no number of bifit: "+d.show(ref.Ticket))
 	}
 	a, err := d.protected(ctx, web.Call{
 		Method: http.MethodGet, Path: strings.Replace(d.words[keyPathDocument], placeID, ticketOf(id), 1),
@@ -67,9 +67,9 @@ func (d *Driver) look(ctx context.Context, ref fiscal.Ref) (state, fiscal.Verdic
 	case err != nil:
 		return state{}, fiscal.Verdict{}, err
 	case a.Status == http.StatusNotFound:
-		// A fresh number may not be there yet (reference 7); when it stays so,
-		// the alert for overdue documents tells.
-		return state{}, pending(ref.Ticket, waits("404", "the service does not know the number (yet)")), nil
+		// A fresh number may not be there yet (reference 7), and the address is a
+		// placeholder; when it stays so, the alert for overdue documents tells.
+		return state{}, pending(ref.Ticket, waits("404", "not found (yet): the number, or the address of the token "+keyPathDocument)), nil
 	case !success(a.Status):
 		return state{}, fiscal.Verdict{}, d.notTold(a)
 	}
@@ -103,16 +103,16 @@ func (d *Driver) alien(ref fiscal.Ref, s state) *fiscal.Error {
 		return &fiscal.Error{Code: fiscal.CodeCloudFault, Detail: "the service shows another document under " + ref.Ticket + ": " + detail}
 	}
 	if s.id != "" && s.id != ref.Ticket {
-		return fault("its number is " + bounded(s.id))
+		return fault("its number is " + d.show(s.id))
 	}
 	if ours := d.words["type."+string(ref.Document.Verb)]; s.kind != "" && ours != "" && s.kind != ours {
-		return fault("its type is " + bounded(d.hide(s.kind)))
+		return fault("its type is " + d.show(s.kind))
 	}
 	if s.total == "" {
 		return nil
 	}
 	if total, err := money(s.total); err != nil || total != ref.Document.Total {
-		return fault("its total is " + bounded(d.hide(s.total)) + ", ours " + ref.Document.Total.String())
+		return fault("its total is " + d.show(s.total) + ", ours " + ref.Document.Total.String())
 	}
 	return nil
 }
@@ -123,11 +123,11 @@ func (d *Driver) judge(ref fiscal.Ref, s state) fiscal.Verdict {
 	case statusNew, statusQueued, statusRegistering:
 		return pending(ref.Ticket, nil)
 	case statusDone:
-		return done(ref, s)
+		return d.done(ref, s)
 	case statusError:
 		return d.failed(ref, s)
 	default:
-		return pending(ref.Ticket, waits(bounded(d.hide(s.status)), "a status that the configuration does not know"))
+		return pending(ref.Ticket, waits(d.show(s.status), "a status that the configuration does not know"))
 	}
 }
 
@@ -139,7 +139,7 @@ func (d *Driver) failed(ref fiscal.Ref, s state) fiscal.Verdict {
 	return fiscal.Verdict{
 		Finding: fiscal.Failed, Receipt: fiscal.Receipt{Ticket: ref.Ticket},
 		Err: &fiscal.Error{
-			Code: fiscal.CodeCloudFailed, Vendor: bounded(d.hide(s.errorCode)), Detail: bounded(d.hide(class + ": " + s.errorText)),
+			Code: fiscal.CodeCloudFailed, Vendor: d.show(s.errorCode), Detail: d.show(class + ": " + s.errorText),
 		},
 		Reload: d.opt.BrokerToken != "" && (class == classLicense || class == classFNLimit),
 	}
@@ -147,15 +147,15 @@ func (d *Driver) failed(ref fiscal.Ref, s state) fiscal.Verdict {
 
 // done is Made if the fiscal storage, the document's number and its sign are
 // there; until then the document counts as not done yet (reference 7).
-func done(ref fiscal.Ref, s state) fiscal.Verdict {
+func (d *Driver) done(ref fiscal.Ref, s state) fiscal.Verdict {
 	if s.fn == "" || s.fd == "" || s.fp == "" {
 		return pending(ref.Ticket, nil)
 	}
 	fd, errFD := number(s.fd)
 	fp, errFP := number(s.fp)
 	if err := errors.Join(checkFN(s.fn), errFD, errFP); err != nil || fd == 0 {
-		return pending(ref.Ticket, waits("", "done, but with fiscal data that cannot be read: FN "+bounded(s.fn)+
-			", FD "+bounded(s.fd)+", sign "+bounded(s.fp)))
+		return pending(ref.Ticket, waits("", "done, but with fiscal data that cannot be read: FN "+d.show(s.fn)+
+			", FD "+d.show(s.fd)+", sign "+d.show(s.fp)))
 	}
 	// The lesser figures are stored as far as they can be read.
 	shift, _ := number(s.shift)

@@ -134,19 +134,13 @@ func TestRepeatRefused(t *testing.T) {
 func TestSlowAnswer(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	tokens := &fake{}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == registerPath {
-			<-release
-			return
-		}
-		tokens.ServeHTTP(w, r)
-	}))
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	t.Cleanup(s.Close)
 	t.Cleanup(func() { close(release) })
 	o := options()
-	o.BaseURL, o.Timeout = s.URL, 300*time.Millisecond
+	o.BaseURL, o.Timeout = s.URL, 500*time.Millisecond
 	d := driver(t, o)
+	d.token.access, d.token.renewAt = "access-1", time.Now().Add(time.Hour)
 	_, err := d.Submit(t.Context(), sale(), prepared(t, d, sale()))
 	expect(t, err, "cloud-away unknown")
 }
