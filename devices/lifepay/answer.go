@@ -153,7 +153,7 @@ func (d *Driver) detail(r reply) string {
 		if i == fieldsMax {
 			break
 		}
-		parts = append(parts, name+": "+strings.Join(texts(r.data[name]), " "))
+		parts = append(parts, strings.Join(append([]string{name + ":"}, texts(r.data[name])...), " "))
 	}
 	return d.plain(strings.Join(parts, "; "), detailMax)
 }

@@ -2,7 +2,6 @@ package lifepay
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -38,11 +37,11 @@ var (
 func New(o Options) (*Driver, error) {
 	o = o.withDefaults()
 	if err := o.check(); err != nil {
-		return nil, fmt.Errorf("lifepay: %w", err)
+		return nil, err
 	}
 	c, err := web.New(web.Options{BaseURL: o.BaseURL, CAFile: o.CAFile, Timeout: o.Timeout, Agent: agent})
 	if err != nil {
-		return nil, fmt.Errorf("lifepay: %w", err)
+		return nil, err
 	}
 	return &Driver{opt: o, log: o.Logger, web: c}, nil
 }

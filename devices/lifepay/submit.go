@@ -87,7 +87,7 @@ func (d *Driver) send(ctx context.Context, call *fiscal.CloudCall) (ticket strin
 		Method: http.MethodPost, Path: call.Path, Body: body, Header: http.Header{"Content-Type": {"application/json"}},
 	})
 	if err == nil {
-		ticket, err = d.judge(a, testing(call.Body))
+		ticket, err = d.judge(a, asksForTest(call.Body))
 	}
 	if err != nil {
 		d.log.Debug("lifepay: no document taken", "path", call.Path, "key", call.Key, "err", err)
@@ -113,9 +113,9 @@ func (d *Driver) sign(call *fiscal.CloudCall) ([]byte, error) {
 	return append(body, call.Body[1:]...), nil
 }
 
-// testing tells whether a request asked for test mode: the saved one counts,
+// asksForTest tells whether a request asked for test mode: the saved one counts,
 // not today's configuration.
-func testing(body []byte) bool {
+func asksForTest(body []byte) bool {
 	var r struct {
 		Test int `json:"test"`
 	}
