@@ -183,7 +183,9 @@ func TestOptions(t *testing.T) {
 		"agents": func(o *lifepay.Options) { o.Agents = "any" }, "agents of 1.05": func(o *lifepay.Options) { o.Agents = lifepay.AgentPosition },
 		"taxation": func(o *lifepay.Options) { o.Taxation = 8 }, "decimals": func(o *lifepay.Options) { o.QuantityDecimals = 7 },
 		"names": func(o *lifepay.Options) { o.NameMax = 63 }, "reason": func(o *lifepay.Options) { o.CorrectionReason = strings.Repeat("я", 257) },
-		"field": func(o *lifepay.Options) { o.Names.Additional = `a":1,"b` }, "address": func(o *lifepay.Options) { o.BaseURL = "http://sapi.life-pay.ru" },
+		"field": func(o *lifepay.Options) { o.Names.Additional = `a":1,"b` }, "credential": func(o *lifepay.Options) { o.Names.Internet = "apikey" }, "key of the document": func(o *lifepay.Options) { o.Names.Additional = "ext_id" },
+		"twice":     func(o *lifepay.Options) { o.Names.Additional, o.Names.CorrectionNumber = "extra", "extra" },
+		"address":   func(o *lifepay.Options) { o.BaseURL = "http://sapi.life-pay.ru" },
 		"authority": func(o *lifepay.Options) { o.CAFile = "/nonexistent" },
 	} {
 		o := lifepay.Options{Login: testLogin, APIKey: testKey}

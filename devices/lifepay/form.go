@@ -3,6 +3,8 @@ package lifepay
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
+	"strings"
 
 	"kassad/fiscal"
 )
@@ -58,6 +60,16 @@ type request struct {
 	CorrectionInitiator string `json:"correction_initiator,omitempty"`
 
 	Purchase *purchase `json:"purchase,omitempty"`
+}
+
+// requestFields are the names that a request has already.
+func requestFields() map[string]bool {
+	used := map[string]bool{"apikey": true, "login": true}
+	for f := range reflect.TypeFor[request]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		used[name] = true
+	}
+	return used
 }
 
 // pos tells a printer that is a payment terminal as well to leave the card

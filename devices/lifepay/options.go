@@ -198,10 +198,21 @@ func (o Options) check() error {
 	case utf8.RuneCountInString(o.CorrectionReason) > reasonMax:
 		return fmt.Errorf("reason of corrections: at most %d characters", reasonMax)
 	}
-	for _, name := range []string{o.Names.BuyerINN, o.Names.Additional, o.Names.Internet, o.Names.CorrectionNumber} {
-		if !fieldForm.MatchString(name) {
+	return o.Names.check()
+}
+
+// check sees that no configured field takes the place of another: of two equal
+// ones the service would read one.
+func (n Names) check() error {
+	used := requestFields()
+	for _, name := range []string{n.BuyerINN, n.Additional, n.Internet, n.CorrectionNumber} {
+		switch {
+		case !fieldForm.MatchString(name):
 			return fmt.Errorf("field name %q: letters, digits and _", name)
+		case used[name]:
+			return fmt.Errorf("field name %q: taken", name)
 		}
+		used[name] = name != ""
 	}
 	return nil
 }
