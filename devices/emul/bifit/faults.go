@@ -22,9 +22,12 @@ const (
 	OnProtected = OnRegister | OnDocument | OnReload
 )
 
+// kindNames are the words of the bits, from the lowest.
+func kindNames() []string { return []string{"token", "refresh", "register", "document", "reload"} }
+
 func (o On) String() string {
 	var names []string
-	for i, name := range []string{"token", "refresh", "register", "document", "reload"} {
+	for i, name := range kindNames() {
 		if o&(1<<i) != 0 {
 			names = append(names, name)
 		}
@@ -142,11 +145,11 @@ type Unauthorized struct{}
 // RefuseGrant answers 400 with invalid_grant to a token request.
 type RefuseGrant struct{}
 
-// Respond answers a status of its own, 500 or 429, with a JSON error, or with a
-// page of HTML as a proxy does.
+// Respond answers a status of its own with a JSON error, or with a page of HTML
+// as a proxy does.
 type Respond struct {
-	Status     int
-	RetryAfter time.Duration // header Retry-After in seconds; 0 for none
+	Status     int           // 200 to 599; 0 is 500
+	RetryAfter time.Duration // header Retry-After, in whole seconds, rounded up; 0 for none
 	HTML       bool
 	After      bool // the service has acted all the same
 }
@@ -207,6 +210,7 @@ func (RefuseGrant) exchange(p *plan) {
 }
 
 func (r Respond) exchange(p *plan) {
+	or(&r.Status, http.StatusInternalServerError)
 	a := answer{status: r.Status, header: http.Header{}}
 	a.json(map[string]any{"error": "internal_error", "message": http.StatusText(r.Status)})
 	if r.HTML {
@@ -214,7 +218,7 @@ func (r Respond) exchange(p *plan) {
 		a.body = []byte("<html><head><title>" + strconv.Itoa(r.Status) + "</title></head><body><h1>emulated gateway</h1></body></html>\n")
 	}
 	if r.RetryAfter > 0 {
-		a.header.Set("Retry-After", strconv.Itoa(int(r.RetryAfter/time.Second)))
+		a.header.Set("Retry-After", strconv.Itoa(int((r.RetryAfter+time.Second-1)/time.Second)))
 	}
 	p.answer(&a, r.After)
 }
