@@ -57,7 +57,9 @@ func TestCallbackOptions(t *testing.T) {
 		{"text", CallbackOptions{FiscalAsText: true}, "multipart/form-data", func(f map[string]any) bool { _, text := f["fp"].(string); return text }},
 		{
 			"names", CallbackOptions{Keys: CallbackKeys{FD: "i", At: "-"}, Statuses: CallbackStatuses{Processed: "done"}}, "multipart/form-data",
-			func(f map[string]any) bool { return f["i"] != nil && f["fd"] == nil && f["at"] == nil && f["status"] == "done" },
+			func(f map[string]any) bool {
+				return f["i"] != nil && f["fd"] == nil && f["at"] == nil && f["status"] == "done"
+			},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -104,6 +104,7 @@ func (s *Service) move(d *document, to State) {
 	d.State = to
 	d.States = append(d.States, to)
 	s.touch()
+	s.cfg.Log.Debug("document", "uuid", d.UUID, "ext_id", d.ExtID, "state", to, "error", d.ErrorCode)
 	if to == StateError && s.opt.FailedForgets && d.key != "" && s.byExtID[d.key] == d {
 		delete(s.byExtID, d.key)
 	}

@@ -19,6 +19,9 @@ const (
 	prefixFFD12 = "/cloud-print-ffd1_2/"
 )
 
+// requestsMax bounds the journal; the oldest lines go first.
+const requestsMax = 10_000
+
 // Request is a line of the journal. The key is masked.
 type Request struct {
 	At      time.Time
@@ -109,6 +112,9 @@ func (s *Service) handle(c *call) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.note = &Request{At: time.Now(), Path: c.path, ExtID: c.field("ext_id"), Login: c.field("login"), Body: masked(c.in)}
+	if len(s.requests) == requestsMax {
+		s.requests = slices.Delete(s.requests, 0, 1)
+	}
 	s.requests = append(s.requests, c.note)
 	defer s.touch()
 	var a answer

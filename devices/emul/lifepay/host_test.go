@@ -110,6 +110,13 @@ func accepted(t *testing.T, s *Service, path string, in any) Document {
 	return final(t, s, r.UUID)
 }
 
+func wantCode(t *testing.T, r reply, code int) {
+	t.Helper()
+	if r.Status != http.StatusOK || r.Code != code || (code != 0) != (r.UUID == "") {
+		t.Errorf("HTTP %d %s, want code %d", r.Status, r.Text, code)
+	}
+}
+
 func find(s *Service, uuid string) Document {
 	for _, d := range s.Documents() {
 		if d.UUID == uuid {
