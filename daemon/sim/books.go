@@ -5,6 +5,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -30,7 +31,10 @@ type Told struct {
 type Books struct {
 	Told    []Told
 	Journal []fiscal.Record
-	Ledgers map[string][]fn.Entry // by FN serial
+	Ledgers map[string][]fn.Entry // by FN serial, of printers and clouds
+	// Tickets says which document ("FN/FD") each document of a cloud became; ""
+	// for none.
+	Tickets map[string]string
 	// Foreign are documents that the scenario made behind the daemon's back.
 	Foreign map[string]bool // "FN/FD"
 }
@@ -81,20 +85,43 @@ func (c *checker) record(r fiscal.Record) {
 	if r.Receipt.By != "" {
 		return // somebody else's shift document
 	}
-	id := docID(r.Receipt.Storage, r.Receipt.FD)
+	fnSerial, fd, ok := c.document(*r.Receipt)
+	if !ok {
+		c.violation("journal: %s is done by ticket %s, of which the cloud has made no document", r.ID, r.Receipt.Ticket)
+		return
+	}
+	id := docID(fnSerial, fd)
 	if other := c.owner[id]; other != "" {
 		c.violation("journal: %s and %s claim document %s", other, r.ID, id)
 	}
 	c.owner[id] = r.ID
-	e, ok := c.entry(r.Receipt.Storage, r.Receipt.FD)
+	e, ok := c.entry(fnSerial, fd)
 	switch {
 	case !ok:
 		c.violation("journal: %s claims document %s, which the tax office has never seen", r.ID, id)
-	case e.FP != r.Receipt.Sign:
+	case r.Receipt.FD != 0 && e.FP != r.Receipt.Sign:
 		c.violation("journal: %s has sign %d, the tax office %d", r.ID, r.Receipt.Sign, e.FP)
 	case r.Verb.Receipt() && e.Total != int64(r.Document.Total):
 		c.violation("journal: %s is %s, document %s is %s", r.ID, r.Document.Total, id, fiscal.Money(e.Total))
 	}
+}
+
+// document finds what a receipt stands for. A cloud may have told no more than
+// its ticket; where it told more, both must be the same.
+func (c *checker) document(rc fiscal.Receipt) (serial string, fd uint32, ok bool) {
+	if rc.Ticket == "" {
+		return rc.Storage, rc.FD, true
+	}
+	id := c.books.Tickets[rc.Ticket]
+	if rc.FD != 0 && id != docID(rc.Storage, rc.FD) {
+		c.violation("journal: ticket %s is document %s, the cloud made %s of it", rc.Ticket, docID(rc.Storage, rc.FD), id)
+	}
+	i := strings.LastIndexByte(id, '/')
+	if i < 0 {
+		return "", 0, false
+	}
+	n, err := strconv.ParseUint(id[i+1:], 10, 32)
+	return id[:i], uint32(n), err == nil
 }
 
 // settled tells whether a person, not a register, made the command done.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -12,7 +13,9 @@ import (
 
 	"kassad/daemon"
 	"kassad/devices"
+	"kassad/devices/emul/bifit"
 	"kassad/devices/emul/fn"
+	"kassad/devices/emul/lifepay"
 	printer "kassad/devices/emul/shtrih"
 	"kassad/fiscal"
 	"kassad/mqtt"
@@ -22,15 +25,22 @@ import (
 const (
 	startTimeout = 20 * time.Second
 	callTimeout  = 120 * time.Second
+
+	fallbackAfter = 2 * time.Second
 )
 
 // Options describe a shop. Its zero value is one printer with FFD 1.2 on TCP.
 type Options struct {
-	Dir      string                    // data directory; kept
-	Printers map[string]printer.Config // by device name; default "front"
-	PTY      bool                      // printers on ptys where the system has them
-	Config   func(*daemon.Config)      // last word on the configuration
-	Policy   *fiscal.Policy            // delays of recovery; default: the product's
+	Dir       string                    // data directory; kept
+	Printers  map[string]printer.Config // by device name; default "front"
+	NoPrinter bool                      // clouds alone
+	PTY       bool                      // printers on ptys where the system has them
+	// LifePay and BIFIT, if not nil, are emulated clouds. Without a route of the
+	// configuration the default route is all printers by name, then these two.
+	LifePay *lifepay.Config
+	BIFIT   *bifit.Config
+	Config  func(*daemon.Config) // last word on the configuration
+	Policy  *fiscal.Policy       // delays of recovery; default: the product's
 	// Listen opens the TCP port of a printer; default: any on the loopback.
 	Listen func(device string) (net.Listener, error)
 	Log    *slog.Logger // default: discard
@@ -40,10 +50,13 @@ type Options struct {
 type Shop struct {
 	Config   daemon.Config
 	Printers map[string]*printer.Printer
+	LifePay  *lifepay.Service
+	BIFIT    *bifit.Service
 	Broker   string // address of the embedded broker
 
 	opt    Options
-	cancel context.CancelFunc // of the printers' ports
+	doors  map[string]*door
+	cancel context.CancelFunc // of the ports of printers and clouds
 	group  sync.WaitGroup
 
 	mu      sync.Mutex
@@ -65,17 +78,17 @@ func Open(ctx context.Context, opt Options) (*Shop, error) {
 	if opt.Listen == nil {
 		opt.Listen = func(string) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 	}
-	if len(opt.Printers) == 0 {
+	if len(opt.Printers) == 0 && !opt.NoPrinter {
 		opt.Printers = map[string]printer.Config{"front": {}}
 	}
-	s := &Shop{opt: opt, Printers: map[string]*printer.Printer{}, told: map[string]*Told{}, foreign: map[string]bool{}}
+	s := &Shop{opt: opt, Printers: map[string]*printer.Printer{}, doors: map[string]*door{}, told: map[string]*Told{}, foreign: map[string]bool{}}
 	s.Config = daemon.DefaultConfig()
 	s.Config.DataDir = opt.Dir
 	s.Config.Broker.Listen = "127.0.0.1:0"
 	ports, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
-	for name, pc := range opt.Printers {
-		address, err := s.plug(ports, name, pc)
+	for _, name := range slices.Sorted(maps.Keys(opt.Printers)) {
+		address, err := s.plug(ports, name, opt.Printers[name])
 		if err != nil {
 			s.Close()
 			return nil, fmt.Errorf("printer %s: %w", name, err)
@@ -83,6 +96,11 @@ func Open(ctx context.Context, opt Options) (*Shop, error) {
 		dc := daemon.DeviceConfig{Name: name, Kind: "shtrih-m", Address: address}
 		s.Config.Devices = append(s.Config.Devices, dc.WithDefaults())
 	}
+	if err := s.startClouds(ports); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.Config.Routes = s.defaultRoutes()
 	if opt.Config != nil {
 		opt.Config(&s.Config)
 	}
@@ -91,6 +109,24 @@ func Open(ctx context.Context, opt Options) (*Shop, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// defaultRoutes is the way of sales when there are clouds: printers first.
+func (s *Shop) defaultRoutes() []daemon.RouteConfig {
+	if s.LifePay == nil && s.BIFIT == nil {
+		return nil
+	}
+	r := daemon.RouteConfig{Name: daemon.DefaultRoute, FallbackAfter: daemon.Duration(fallbackAfter), NoContact: daemon.NoContactSpool}
+	for _, d := range s.Config.Devices {
+		r.Backends = append(r.Backends, d.Name)
+	}
+	if s.LifePay != nil {
+		r.Backends = append(r.Backends, daemon.CloudLifePay)
+	}
+	if s.BIFIT != nil {
+		r.Backends = append(r.Backends, daemon.CloudBIFIT)
+	}
+	return []daemon.RouteConfig{r}
 }
 
 // plug serves a printer and returns its address for the configuration.
@@ -216,6 +252,10 @@ func (s *Shop) Books(ctx context.Context) (Books, error) {
 		return b, err
 	}
 	b.Journal = records
+	if b.Tickets, err = s.tickets(); err != nil {
+		return b, err
+	}
+	s.cloudLedgers(&b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range s.order {

@@ -25,6 +25,7 @@ type Answer struct {
 	N         int          `json:"n"`
 	State     fiscal.State `json:"state"`
 	Final     bool         `json:"final"`
+	Route     string       `json:"route"`
 	Dup       bool         `json:"dup"`
 	Recovered bool         `json:"recovered"`
 	Printed   string       `json:"printed"`
