@@ -30,6 +30,14 @@ type CallbackConfig struct {
 	RelayUser string `toml:"relay_user"`
 }
 
+// callback is the section; empty where there is no LIFE PAY.
+func (c Config) callback() CallbackConfig {
+	if c.LifePay == nil {
+		return CallbackConfig{}
+	}
+	return c.LifePay.Callback
+}
+
 // validate tells what is wrong with the section, with the names of the file.
 func (c CallbackConfig) validate() (errs []error) {
 	bad := func(format string, args ...any) {

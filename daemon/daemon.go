@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kassad/daemon/relay"
 	"kassad/fiscal"
 	"kassad/mqtt"
 	"kassad/mqtt/broker"
@@ -66,6 +67,9 @@ type Daemon struct {
 	links   []*station
 	workers map[string]*worker
 	views   sync.Map // device name → deviceView
+
+	callbacks *callbacks  // nil: nothing is called back
+	door      *relay.Door // for callbacks; nil: only relays bring them
 
 	untold                 untold
 	lasts                  lasts
@@ -130,7 +134,10 @@ func (d *Daemon) build() (err error) {
 		}
 		d.workers[dc.Name] = d.newWorker(dc, backend)
 	}
-	return d.addClouds()
+	if err := d.addClouds(); err != nil {
+		return err
+	}
+	return d.addCallbacks()
 }
 
 func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
@@ -176,6 +183,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.openDoor(); err != nil {
+		return errors.Join(err, control.Close())
+	}
 	workers, hard2 := errgroup.WithContext(hard)
 	for _, w := range d.workers {
 		workers.Go(func() error { return w.run(hard2) })
@@ -186,6 +196,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer stopServing()
 	services, serving := errgroup.WithContext(serving)
 	services.Go(func() error { return d.serveControl(serving, control) })
+	if d.door != nil {
+		services.Go(func() error { return d.door.Serve(serving) })
+	}
 	d.serve(services, serving)
 	reason := d.wait(ctx, hard2, serving)
 	d.log.Info("stopping", "why", fmt.Sprint(reason))

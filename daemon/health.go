@@ -77,13 +77,14 @@ type Overview struct {
 	Links    []mqtt.LinkHealth           `json:"links"`
 	Spool    mqtt.SpoolState             `json:"spool"`
 	Alerts   []mqtt.Alert                `json:"alerts"`
+	Callback *CallbackStatus             `json:"callback,omitempty"`
 }
 
 // Status tells how the node is.
 func (d *Daemon) Status() Overview {
 	o := Overview{
 		Root: d.topics.Root(), Instance: d.id.Instance, Version: d.opt.Version, Since: mqtt.Instant(d.started),
-		Devices: map[string]mqtt.DeviceState{}, Infos: map[string]*fiscal.Info{}, Alerts: []mqtt.Alert{},
+		Devices: map[string]mqtt.DeviceState{}, Infos: map[string]*fiscal.Info{}, Alerts: []mqtt.Alert{}, Callback: d.callbackStatus(),
 	}
 	for name := range d.workers {
 		o.Devices[name] = d.deviceState(name)

@@ -73,7 +73,7 @@ func (d *Daemon) buildLinks() error {
 	if d.cfg.Broker.Enabled {
 		b, err := broker.New(broker.Config{
 			Listen: d.cfg.Broker.Listen, CertFile: d.cfg.Broker.CertFile, KeyFile: d.cfg.Broker.KeyFile,
-			UsersFile: d.cfg.Broker.UsersFile, Topics: d.topics, Managers: d.managerNames(),
+			UsersFile: d.cfg.Broker.UsersFile, Topics: d.topics, Managers: d.managerNames(), Relay: d.cfg.callback().RelayUser,
 		}, d.log)
 		if err != nil {
 			return err
@@ -134,6 +134,9 @@ func (d *Daemon) newLink(s *station) (*mqtt.Link, error) {
 	c := s.config
 	c.Topics = d.topics
 	c.Subscriptions = []string{d.topics.Commands(), d.topics.Requests(), d.topics.NodeState()}
+	if d.cfg.callback().URL != "" {
+		c.Subscriptions = append(c.Subscriptions, d.topics.Callback(mqtt.CallbackLifePay))
+	}
 	c.Will = &mqtt.Will{Topic: d.topics.NodeState(), Payload: func() []byte { return d.nodeState(mqtt.NodeOffline) }}
 	c.State, c.Outbox = d.state, outbox{d.spool, d.spoolChanged}
 	c.OnUp = func(context.Context, bool) {
@@ -201,6 +204,8 @@ func (d *Daemon) receive(ctx context.Context, s *station) error {
 			desk.command(topic, in)
 		case mqtt.TopicRequest:
 			desk.request(topic, in)
+		case mqtt.TopicCallback:
+			desk.callback(topic, in)
 		case mqtt.TopicNode:
 			d.observeNode(s, in.Payload)
 			in.Ack()

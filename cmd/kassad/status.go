@@ -70,6 +70,13 @@ func printOverview(w io.Writer, o daemon.Overview) error {
 	for _, id := range o.Spool.Held {
 		fmt.Fprintf(w, "held: %s (kassad spool show %s)\n", id, id)
 	}
+	if c := o.Callback; c != nil {
+		by := "by relays only"
+		if c.Listen != "" {
+			by = "listening on " + c.Listen
+		}
+		fmt.Fprintf(w, "callbacks: %s, %s, heard %d, refused %d, unreadable %d\n", c.URL, by, c.Heard, c.Refused, c.Unreadable)
+	}
 	return printAlerts(w, o.Alerts)
 }
 

@@ -1,5 +1,0 @@
-package daemon
-
-import "kassad/fiscal"
-
-func (d *Daemon) callbackURL(fiscal.Document) string { return "" }
