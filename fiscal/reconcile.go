@@ -2,6 +2,7 @@ package fiscal
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -89,25 +90,33 @@ func (r *Report) Judge() {
 	}
 }
 
-// Differing lists the backends that have a section with differences, and those
-// that have none.
-func (r *Report) Differing() (differ, agree []string) {
-	found := map[string]bool{}
+// Backends lists the backends of the report, in its order.
+func (r *Report) Backends() []string {
+	var names []string
 	for i := range r.Parts {
-		found[r.Parts[i].Backend] = found[r.Parts[i].Backend] || r.Parts[i].Differs()
-	}
-	for _, s := range r.Parts {
-		bad, fresh := found[s.Backend]
-		delete(found, s.Backend)
-		switch {
-		case !fresh || s.Backend == "":
-		case bad:
-			differ = append(differ, s.Backend)
-		default:
-			agree = append(agree, s.Backend)
+		if name := r.Parts[i].Backend; name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
-	return differ, agree
+	return names
+}
+
+// Of is what the report says of one backend: how many differences, whether all
+// of its sections agree, and the first difference.
+func (r *Report) Of(backend string) (differences int, agrees bool, first Mismatch) {
+	agrees = r.Partial == ""
+	for i := range r.Parts {
+		s := &r.Parts[i]
+		if s.Backend != backend {
+			continue
+		}
+		agrees = agrees && s.Agrees
+		if differences == 0 && s.Differs() {
+			first = s.Differences[0]
+		}
+		differences += len(s.Differences)
+	}
+	return differences, agrees, first
 }
 
 // Gap is a run of document numbers that no book has.

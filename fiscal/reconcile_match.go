@@ -139,6 +139,61 @@ func (m *Matching) guess(left, right []*BookEntry) {
 	m.OnlyOther = slices.DeleteFunc(slices.Clone(right), isTaken)
 }
 
+// Split parts a matching by what owner says of each document: of the journal's
+// side where there is one.
+func (m *Matching) Split(owner func(*BookEntry) string) map[string]*Matching {
+	parts := map[string]*Matching{}
+	part := func(e *BookEntry) *Matching {
+		name := owner(e)
+		if parts[name] == nil {
+			parts[name] = &Matching{}
+		}
+		return parts[name]
+	}
+	for _, p := range m.Pairs {
+		of := part(p.Journal)
+		of.Pairs = append(of.Pairs, p)
+		if p.Guessed {
+			of.Guessed++
+		}
+	}
+	for _, e := range m.OnlyJournal {
+		part(e).OnlyJournal = append(part(e).OnlyJournal, e)
+	}
+	for _, e := range m.OnlyOther {
+		part(e).OnlyOther = append(part(e).OnlyOther, e)
+	}
+	for _, p := range m.twice {
+		part(p.Journal).twice = append(part(p.Journal).twice, p)
+	}
+	for _, p := range m.twiceInOther {
+		part(p.Journal).twiceInOther = append(part(p.Journal).twiceInOther, p)
+	}
+	return parts
+}
+
+// Within drops what only one book has outside a period of wall clocks, and what
+// has no time stays: the other book is not asked about another period.
+func (m *Matching) Within(since, until time.Time) {
+	outside := func(e *BookEntry) bool { return !e.At.IsZero() && (e.At.Before(since) || !e.At.Before(until)) }
+	m.OnlyJournal = slices.DeleteFunc(m.OnlyJournal, outside)
+	m.OnlyOther = slices.DeleteFunc(m.OnlyOther, outside)
+}
+
+// Books are the two books of a matching again.
+func (m *Matching) Books() (journal, other []BookEntry) {
+	for _, p := range m.Pairs {
+		journal, other = append(journal, *p.Journal), append(other, *p.Other)
+	}
+	for _, e := range m.OnlyJournal {
+		journal = append(journal, *e)
+	}
+	for _, e := range m.OnlyOther {
+		other = append(other, *e)
+	}
+	return journal, other
+}
+
 // Notes say how sure the matching is.
 func (m *Matching) Notes() []string {
 	if m.Guessed == 0 {

@@ -308,24 +308,27 @@ func TestJudge(t *testing.T) {
 	t.Parallel()
 	differs := ReportSection{Backend: "front", Differences: []Mismatch{{Code: MismatchGap}}}
 	for name, tt := range map[string]struct {
-		report        Report
-		agrees        bool
-		differ, agree []string
+		report   Report
+		agrees   bool
+		backends []string
+		front    int  // differences of front
+		frontOK  bool // front agrees
 	}{
-		"nothing":     {Report{}, true, nil, nil},
-		"agrees":      {Report{Parts: []ReportSection{{Backend: "front"}}}, true, nil, []string{"front"}},
-		"differs":     {Report{Parts: []ReportSection{{Backend: "front"}, differs, {Backend: "back"}}}, false, []string{"front"}, []string{"back"}},
-		"unread":      {Report{Parts: []ReportSection{{Backend: "front", Incomplete: true}}}, false, nil, []string{"front"}},
-		"partial":     {Report{Partial: "the journal is too long"}, false, nil, nil},
-		"unconfirmed": {Report{Parts: []ReportSection{{Backend: "cloud", Unconfirmed: []Unconfirmed{{ID: "a"}}}}}, true, nil, []string{"cloud"}},
+		"nothing":     {Report{}, true, nil, 0, true},
+		"agrees":      {Report{Parts: []ReportSection{{Backend: "front"}}}, true, []string{"front"}, 0, true},
+		"differs":     {Report{Parts: []ReportSection{{Backend: "front"}, differs, {Backend: "back"}, differs}}, false, []string{"front", "back"}, 2, false},
+		"another":     {Report{Parts: []ReportSection{{Backend: "front"}, {Differences: differs.Differences}}}, false, []string{"front"}, 0, true},
+		"unread":      {Report{Parts: []ReportSection{{Backend: "front", Incomplete: true}}}, false, []string{"front"}, 0, false},
+		"partial":     {Report{Partial: "the journal is too long"}, false, nil, 0, false},
+		"unconfirmed": {Report{Parts: []ReportSection{{Backend: "front", Unconfirmed: []Unconfirmed{{ID: "a"}}}}}, true, []string{"front"}, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := tt.report
 			r.Judge()
-			differ, agree := r.Differing()
-			if r.Agrees != tt.agrees || !slices.Equal(differ, tt.differ) || !slices.Equal(agree, tt.agree) {
-				t.Errorf("%v, differ %v, agree %v", r.Agrees, differ, agree)
+			n, agrees, first := r.Of("front")
+			if r.Agrees != tt.agrees || !slices.Equal(r.Backends(), tt.backends) || n != tt.front || agrees != tt.frontOK || (first.Code != "") != (n > 0) {
+				t.Errorf("%+v: %d, %v, %+v", r, n, agrees, first)
 			}
 		})
 	}
@@ -361,5 +364,34 @@ func TestReportSurvivesJSON(t *testing.T) {
 	var back Report
 	if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(r, back) {
 		t.Errorf("%v: %s became %+v", err, text, back)
+	}
+}
+
+// A matching of all backends is parted into those of each, and what is outside
+// the period is nobody's difference.
+func TestMatchingIsParted(t *testing.T) {
+	t.Parallel()
+	other := func(e *BookEntry) { e.FN = "2" }
+	m := MatchBooks(
+		[]BookEntry{soldAt(3, 10), soldAt(4, 10), soldAt(4, 10, other), soldAt(5, 10), soldAt(5, 10)},
+		[]BookEntry{soldAt(3, 10), soldAt(4, 11, other), soldAt(6, 10, other), soldAt(9, 10, other), soldAt(6, 10, other)},
+	)
+	at := func(minute int) time.Time { return time.Date(2026, 11, 22, 12, minute, 0, 0, time.UTC) }
+	m.Within(at(3), at(9))
+	parts := m.Split(func(e *BookEntry) string { return e.FN })
+	for fn, want := range map[string][]MismatchCode{
+		bookFN: {MismatchMissing, MismatchTwoCommands, MismatchMissing},
+		"2":    {MismatchTotal, MismatchPayments, MismatchTwoDocuments, MismatchForeign},
+	} {
+		var codes []MismatchCode
+		for _, d := range parts[fn].Differences("the import") {
+			codes = append(codes, d.Code)
+		}
+		if !slices.Equal(codes, want) {
+			t.Errorf("%s: %v, want %v", fn, codes, want)
+		}
+	}
+	if journal, other := parts["2"].Books(); len(parts) != 2 || len(journal) != 1 || len(other) != 2 {
+		t.Errorf("%d parts, %v, %v", len(parts), journal, other)
 	}
 }

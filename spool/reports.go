@@ -1,8 +1,10 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"kassad/fiscal"
@@ -76,21 +78,6 @@ func (tx *Tx) Reports(limit int) ([]fiscal.Report, error) {
 	return out, err
 }
 
-// LastReportOf is the newest reconciliation with a section of a backend, among
-// the newest limit.
-func (tx *Tx) LastReportOf(backend string, limit int) (found fiscal.Report, ok bool, err error) {
-	err = tx.eachReport(func(r fiscal.Report) bool {
-		limit--
-		for i := range r.Parts {
-			if r.Parts[i].Backend == backend {
-				found, ok = r, true
-			}
-		}
-		return !ok && limit > 0
-	})
-	return found, ok, err
-}
-
 // eachReport goes from the newest back, until each says stop.
 func (tx *Tx) eachReport(each func(fiscal.Report) bool) error {
 	b := tx.bucket(bucketReports)
@@ -158,4 +145,54 @@ func (tx *Tx) RecordsBefore(before uint64, limit int) ([]fiscal.Record, error) {
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// ShiftDocuments lists the known documents of a shift, and the number of the
+// first known document after it; 0 if there is none.
+func (tx *Tx) ShiftDocuments(fn string, shift uint32) (docs []Entry, next uint32, err error) {
+	first, err := tx.firstOfShift(fn, shift)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = tx.eachDocument(fn, first, func(e Entry) bool {
+		switch {
+		case e.Shift == shift:
+			docs = append(docs, e)
+		case e.Shift > shift:
+			next = e.FD
+		}
+		return next == 0
+	})
+	return docs, next, err
+}
+
+// ShiftsSince lists the shifts of a storage that have a known document made at
+// wall, by the register's clock, or later: oldest first, at most limit, the
+// newest.
+func (tx *Tx) ShiftsSince(fn string, wall time.Time, limit int) ([]uint32, error) {
+	var shifts []uint32
+	prefix := named(fn)
+	c := tx.bucket(bucketDocuments).Cursor()
+	k, _ := tx.lastOf(bucketDocuments, fn)
+	if k == nil {
+		return nil, nil
+	}
+	for k, v := c.Seek(k); bytes.HasPrefix(k, prefix); k, v = c.Prev() {
+		e, err := readEntry(k, v)
+		if err != nil {
+			return nil, err
+		}
+		if !e.At.IsZero() && e.At.Before(wall) {
+			break
+		}
+		if e.Shift == 0 || slices.Contains(shifts, e.Shift) {
+			continue
+		}
+		if len(shifts) == limit {
+			break
+		}
+		shifts = append(shifts, e.Shift)
+	}
+	slices.Reverse(shifts)
+	return shifts, nil
 }

@@ -59,14 +59,6 @@ func TestReports(t *testing.T) {
 				t.Errorf("%q: %v, %+v", id, err, r)
 			}
 		}
-		for backend, want := range map[string]string{"front": ids[2], "cloud": ids[1]} {
-			if r, ok, err := tx.LastReportOf(backend, 10); err != nil || !ok || r.ID != want {
-				t.Errorf("%s: %v, %v, %s", backend, err, ok, r.ID)
-			}
-		}
-		if r, ok, err := tx.LastReportOf("cloud", 1); err != nil || ok {
-			t.Errorf("beyond the limit: %v, %+v", err, r)
-		}
 		return nil
 	})
 	if err != nil {
@@ -209,5 +201,60 @@ func TestRecordsBefore(t *testing.T) {
 				t.Errorf("%v: %v, want %v", err, ids, tt.want)
 			}
 		})
+	}
+}
+
+func TestShiftDocuments(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const fn = "9999078900000001"
+	update(t, s, func(tx *Tx) error {
+		for fd, shift := range map[uint32]uint32{2: 1, 3: 1, 4: 1, 5: 2, 6: 2, 8: 3} {
+			e := Entry{FN: fn, FD: fd, Shift: shift, At: wall.Add(time.Duration(fd) * time.Hour), Foreign: true}
+			if err := tx.PutDocument(e); err != nil {
+				return err
+			}
+		}
+		return tx.PutDocument(Entry{FN: fn, FD: 7, Foreign: true}) // of which nothing is known
+	})
+	for shift, want := range map[uint32]struct {
+		docs []uint32
+		next uint32
+	}{1: {[]uint32{2, 3, 4}, 5}, 2: {[]uint32{5, 6}, 8}, 3: {[]uint32{8}, 0}, 4: {nil, 0}} {
+		if err := s.View(func(tx *Tx) error {
+			docs, next, err := tx.ShiftDocuments(fn, shift)
+			var numbers []uint32
+			for _, e := range docs {
+				numbers = append(numbers, e.FD)
+			}
+			if !slices.Equal(numbers, want.docs) || next != want.next {
+				t.Errorf("shift %d: %v, next %d", shift, numbers, next)
+			}
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, tt := range map[string]struct {
+		fn    string
+		since time.Time
+		limit int
+		want  []uint32
+	}{
+		"all":         {fn, wall, 9, []uint32{1, 2, 3}},
+		"since":       {fn, wall.Add(6 * time.Hour), 9, []uint32{2, 3}},
+		"the newest":  {fn, wall, 2, []uint32{2, 3}},
+		"later":       {fn, wall.Add(9 * time.Hour), 9, nil},
+		"another one": {"1", wall, 9, nil},
+	} {
+		if err := s.View(func(tx *Tx) error {
+			got, err := tx.ShiftsSince(tt.fn, tt.since, tt.limit)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%s: %v", name, got)
+			}
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
 	}
 }
