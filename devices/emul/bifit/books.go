@@ -14,7 +14,7 @@ func (s *Service) Ledger() map[string][]fn.Entry {
 	defer s.mu.Unlock()
 	out := map[string][]fn.Entry{}
 	for _, storage := range s.st.storages {
-		out[storage.Serial()] = storage.Ledger()
+		out[storage.Serial()] = append(out[storage.Serial()], storage.Ledger()...)
 	}
 	return out
 }

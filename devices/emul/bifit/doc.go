@@ -16,6 +16,11 @@
 //	s.Fail(bifit.Fault{On: bifit.OnRegister, Do: bifit.Cut{}})
 //	s.Ledger()                     // what the tax office sees
 //
+// A person reaches the same switches with curl, where somebody mounts them:
+//
+//	mux.Handle("/", s)
+//	mux.Handle(bifit.ControlPath, s.Control())
+//
 // There is no goroutine inside. Documents move when somebody looks: every call
 // first brings the service up to its clock, so that a test which moves the
 // clock needs no waiting.

@@ -155,7 +155,8 @@ type Respond struct {
 }
 
 // Cut closes the connection: after the service acted, so that only the answer
-// is lost, or Early, before it.
+// is lost, or Early, before it. It needs a real server: a handler that is called
+// directly panics with http.ErrAbortHandler, and so it does with Truncate.
 type Cut struct{ Early bool }
 
 // Slow acts and then holds the answer back for By, or until Release if By is

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -401,6 +402,42 @@ func TestSlow(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestStorm: many hosts, each repeating its key until it is taken, under faults
+// and a clock that runs. Every key ends in one receipt, and the books agree.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, bifit.Config{Seed: 11, Connectors: []bifit.Connector{{Token: bifit.ConnectorTokenDefault, Registers: make([]bifit.Register, 3)}}})
+	for _, do := range []bifit.Action{bifit.Respond{After: true}, bifit.Respond{Status: 503}, bifit.Unauthorized{}, bifit.Truncate{Clean: true}, bifit.Backwards{}} {
+		h.s.Fail(bifit.Fault{On: bifit.OnRegister, PerMille: 150, Do: do})
+	}
+	const keys, hosts, tries = 60, 2, 60
+	var wg sync.WaitGroup
+	for n := range keys * hosts {
+		wg.Go(func() {
+			for range tries {
+				a := h.register(fmt.Sprint("key-", n/hosts), coffee)
+				h.s.Advance(10 * time.Millisecond)
+				if a.status == http.StatusOK && a.body != "" {
+					return
+				}
+			}
+			t.Errorf("key %d is never taken", n/hosts)
+		})
+	}
+	wg.Wait()
+	h.s.Advance(time.Hour)
+	marks := map[string]bool{}
+	for _, d := range h.s.Documents() {
+		if d.Status != bifit.StatusDone || len(d.Made) != 1 {
+			t.Errorf("document %+v", d)
+		}
+		marks[fmt.Sprint(d.Fiscal.FN, d.Fiscal.FD)] = true
+	}
+	if n := h.receipts(); n != keys || len(marks) != keys {
+		t.Errorf("%d receipts, %d marks, want %d", n, len(marks), keys)
 	}
 }
 

@@ -1,13 +1,17 @@
 package bifit
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"time"
 )
 
-// journalMax is how many requests the journal keeps, the newest.
-const journalMax = 10_000
+// Limits of the journal.
+const (
+	journalMax     = 10_000  // requests, the newest
+	journalBodyMax = 8 << 10 // bytes of a body
+)
 
 // masked stands where a secret was.
 const masked = "***"
@@ -21,7 +25,7 @@ type Request struct {
 	Path      string
 	Connector string // name, once the token has told it
 	Key       string // Idempotency-Key
-	Body      string
+	Body      string // its beginning; secrets masked
 	Document  uint64 // id that it was about, 0 for none
 	Status    int    // of the answer; 0 if there was none
 	Warning   string
@@ -37,7 +41,7 @@ func (s *Service) Requests() []Request {
 
 func (s *Service) record(c *call, p plan, a answer) {
 	e := *c.entry
-	e.At, e.Status, e.Warning, e.Body = c.now, a.status, a.warning, string(c.body)
+	e.At, e.Status, e.Warning, e.Body = c.now, a.status, a.warning, string(c.body[:min(len(c.body), journalBodyMax)])
 	if e.Kind&(OnToken|OnRefresh) != 0 {
 		e.Body = maskForm(c.body)
 	}
@@ -45,10 +49,25 @@ func (s *Service) record(c *call, p plan, a answer) {
 	if p.cut {
 		e.Status = 0
 	}
+	s.st.counts.add(e)
 	if len(s.st.journal) >= journalMax {
 		s.st.journal = slices.Delete(s.st.journal, 0, len(s.st.journal)-journalMax+1)
 	}
 	s.st.journal = append(s.st.journal, e)
+}
+
+func (n *TokenCounts) add(e Request) {
+	switch e.Kind {
+	case OnToken:
+		n.Connector++
+	case OnRefresh:
+		n.Refresh++
+	default:
+		return
+	}
+	if e.Status != http.StatusOK {
+		n.Refused++
+	}
 }
 
 // maskForm keeps what is public of a token request.

@@ -338,6 +338,32 @@ func TestRegisterClock(t *testing.T) {
 	}
 }
 
+// TestStorageRefuses: what only the storage knows of (errors of package fn).
+func TestStorageRefuses(t *testing.T) {
+	t.Parallel()
+	t.Run("clock before the last document", func(t *testing.T) {
+		t.Parallel()
+		h := newHost(t, bifit.Config{})
+		h.sell("a")
+		h.s.Advance(time.Minute)
+		if err := h.s.SetClock(serialOne, -3*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		id := h.sell("b")
+		h.s.Advance(time.Minute)
+		h.wantError(id, "KKT_FAULT")
+	})
+	t.Run("keys of the storage ended", func(t *testing.T) {
+		t.Parallel()
+		h := newHost(t, bifit.Config{})
+		h.s.Advance(16 * 31 * 24 * time.Hour)
+		h.access = h.login(bifit.ConnectorTokenDefault)
+		id := h.sell("a")
+		h.s.Advance(time.Minute)
+		h.wantError(id, "FN_LIMIT_REACHED")
+	})
+}
+
 // TestDeterministic: the same seed and clock give the same answers.
 func TestDeterministic(t *testing.T) {
 	t.Parallel()
@@ -347,10 +373,11 @@ func TestDeterministic(t *testing.T) {
 		h.s.Advance(time.Minute)
 		return h.access + h.document(id).body
 	}
-	if run(7) != run(7) {
+	first := run(7)
+	if again := run(7); again != first {
 		t.Error("two runs with one seed differ")
 	}
-	if run(7) == run(8) {
+	if run(8) == first {
 		t.Error("two seeds give one run")
 	}
 }

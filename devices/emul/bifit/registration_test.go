@@ -12,6 +12,7 @@ import (
 
 	"kassad/devices/emul/bifit"
 	"kassad/devices/emul/fn"
+	"kassad/fiscal/ffd"
 )
 
 // refusal is one bad request: what replaces what in the coffee receipt, the
@@ -252,7 +253,8 @@ func TestKeyOfEachConnector(t *testing.T) {
 func TestNoKey(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, bifit.Config{Tolerate: bifit.Tolerate{NoKey: true}})
-	if h.sell("") == h.sell("") {
+	first := h.sell("")
+	if second := h.sell(""); second == first {
 		t.Error("two receipts without a key are one document")
 	}
 }
@@ -311,6 +313,31 @@ func TestExtensions(t *testing.T) {
 	if i.Unit != 11 || string(i.Code) != "0104601234567890215Ab" || i.Agent != 32 || i.Supplier != "Farm" || i.SupplierINN != "7707083893" || i.Phones[0] != "+79161234568" {
 		t.Errorf("item %+v", i)
 	}
+}
+
+// TestFFD12: a register of the newer format has units and structured codes.
+func TestFFD12(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, bifit.Config{Rules: bifit.Rules{Extensions: true}, Connectors: []bifit.Connector{{
+		Token: bifit.ConnectorTokenDefault, Registers: []bifit.Register{{FFD: ffd.Version12}},
+	}}})
+	body := strings.Replace(coffee, `"price":60.00`, `"measure":11,"markingCode":"010460123456789021Ab\u001d93x","price":60.00`, 1)
+	id := h.id(h.register("a", body))
+	h.s.Advance(time.Minute)
+	h.wantStatus(id, "DONE")
+	i := h.s.Ledger()["9999078900100001"][2].Items[0]
+	code, _ := ffd.Find(i.Fields, 1163)
+	marked, _ := ffd.Find(code.Fields, 1305)
+	if i.Unit != 11 || marked.Text() != "010460123456789021Ab" {
+		t.Errorf("unit %d, code %q", i.Unit, marked.Text())
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, bifit.Config{})
+	h.want(h.register("a", strings.Repeat(" ", 1<<20)+coffee), http.StatusRequestEntityTooLarge)
+	h.want(h.register("a", strings.Repeat(" ", 1<<19)+coffee), http.StatusOK)
 }
 
 // TestTable: a word that is put right once is right in requests and answers.

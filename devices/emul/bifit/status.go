@@ -47,3 +47,21 @@ func parseState(text string) (State, error) {
 	}
 	return 0, fmt.Errorf("state %q: ok, fault or busy", text)
 }
+
+// String is the reference's word, whatever the table of a service says.
+func (s Status) String() string { return DefaultTable().Statuses.Token(int(s)) }
+
+// String is the reference's word, as with Status; "" for no error.
+func (c Cause) String() string { return DefaultTable().Causes.Token(int(c)) }
+
+// MarshalText is String: the remote control shows words.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// MarshalText is String.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// MarshalText is String.
+func (c Cause) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// MarshalText is String.
+func (o On) MarshalText() ([]byte, error) { return []byte(o.String()), nil }

@@ -2,6 +2,7 @@ package bifit
 
 import (
 	"errors"
+	"strings"
 
 	"kassad/fiscal"
 	"kassad/fiscal/ffd"
@@ -133,7 +134,8 @@ func (i item) tags(t *Table, version byte) (b []byte, code int, err error) {
 
 // Tags that only extensions use (section 6).
 const (
-	tagMarkingCode ffd.Tag = 2000
+	tagProductCode ffd.Tag = 1163 // FFD 1.2, container
+	tagGS1Marked   ffd.Tag = 1305 // of marked goods, in 1163
 	tagFraction    ffd.Tag = 1291
 	tagNumerator   ffd.Tag = 1293
 	tagDenominator ffd.Tag = 1294
@@ -144,12 +146,7 @@ func (e extensions) tags(w *writer, version byte) {
 		w.b = ffd.AppendByte(w.b, ffd.TagUnit, byte(e.measure))
 	}
 	if e.code != "" {
-		// The code has separators (GS, 1Dh) that are no text of CP866.
-		tag := ffd.TagItemCode
-		if version >= ffd.Version12 {
-			tag = tagMarkingCode
-		}
-		w.b = ffd.Append(w.b, tag, []byte(e.code))
+		w.b = append(w.b, e.productCode(version)...)
 	}
 	if e.denominator > 0 {
 		b := ffd.AppendVLN(nil, tagNumerator, e.numerator)
@@ -170,6 +167,19 @@ func (e extensions) tags(w *writer, version byte) {
 		inner.text(ffd.TagSupplierName, e.supplier.name)
 		w.nest(ffd.TagSupplierData, inner)
 	}
+}
+
+// gs1Max is the length of tag 1305.
+const gs1Max = 38
+
+// productCode is the marking code as a receipt has it: whole in FFD 1.05; in
+// 1.2 the part before the first separator (GS, 1Dh), which is no text of CP866.
+func (e extensions) productCode(version byte) []byte {
+	if version < ffd.Version12 {
+		return ffd.Append(nil, ffd.TagItemCode, []byte(e.code))
+	}
+	code, _, _ := strings.Cut(e.code, "\x1d")
+	return ffd.Append(nil, tagProductCode, ffd.Append(nil, tagGS1Marked, []byte(code[:min(len(code), gs1Max)])))
 }
 
 // writer collects tags and the first error.

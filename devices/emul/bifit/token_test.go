@@ -161,3 +161,32 @@ func TestJournal(t *testing.T) {
 		}
 	}
 }
+
+// TestJournalLimits: the journal keeps the newest requests, and the beginning
+// of a body.
+func TestJournalLimits(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, bifit.Config{})
+	h.register("long", coffee+strings.Repeat(" ", 10_000))
+	if got := h.s.Requests(); len(got[1].Body) != 8<<10 {
+		t.Errorf("%d bytes of a body", len(got[1].Body))
+	}
+	for range 10_000 {
+		h.document(1)
+	}
+	got := h.s.Requests()
+	if len(got) != 10_000 || got[0].Kind != bifit.OnDocument {
+		t.Errorf("%d requests, the first is %+v", len(got), got[0])
+	}
+}
+
+// TestCountsUnderFaults: a token request counts, whoever answers it.
+func TestCountsUnderFaults(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, bifit.Config{})
+	h.s.Fail(bifit.Fault{On: bifit.OnToken, Do: bifit.Respond{Status: http.StatusBadGateway, After: true}})
+	h.want(h.form(), http.StatusBadGateway)
+	if got := h.s.TokenRequests(); got != (bifit.TokenCounts{Connector: 2, Refused: 1}) {
+		t.Errorf("counts %+v", got)
+	}
+}
