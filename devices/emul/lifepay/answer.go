@@ -23,7 +23,7 @@ type answer struct {
 	slow     time.Duration     // wait in the middle of the body
 }
 
-// Release lets the replies out that [FaultHang] without a delay holds back.
+// Release lets the replies out that faults without a delay hold back.
 func (s *Service) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,6 +46,9 @@ func (s *Service) refuseBy(f Fault) answer {
 	case FaultStatusBefore:
 		or(&f.Status, http.StatusServiceUnavailable)
 		return page(f.Status)
+	case FaultHangBefore:
+		or(&f.Status, http.StatusGatewayTimeout)
+		return s.hang(page(f.Status), f.Delay)
 	case FaultTooMany:
 		or(&f.Code, CodeTooMany)
 		or(&f.Status, http.StatusTooManyRequests)
@@ -65,6 +68,15 @@ func (s *Service) refuseBy(f Fault) answer {
 	return s.refusal(f.Code, f.Text, f.Fields)
 }
 
+// hang holds an answer back. The caller holds s.mu, so that no Release that
+// follows the entry in the journal is missed.
+func (s *Service) hang(a answer, delay time.Duration) answer {
+	if a.hang = delay; delay == 0 {
+		a.after = append(a.after, s.release)
+	}
+	return a
+}
+
 // spoil changes the reply to a request that was handled.
 func (s *Service) spoil(a answer, f Fault) answer {
 	switch f.Kind {
@@ -74,11 +86,7 @@ func (s *Service) spoil(a answer, f Fault) answer {
 	case FaultCutAfter:
 		a.cut = true
 	case FaultHang:
-		// The channel is taken under the lock of the acceptance: a Release that
-		// follows the entry in the journal is not missed.
-		if a.hang = f.Delay; f.Delay == 0 {
-			a.after = append(a.after, s.release)
-		}
+		return s.hang(a, f.Delay)
 	case FaultEmpty:
 		a.body = nil
 	case FaultHTML:

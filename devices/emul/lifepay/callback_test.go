@@ -156,6 +156,24 @@ func TestDeliverNow(t *testing.T) {
 	})
 }
 
+// A document that waits is no failure, whatever its error_code says.
+func TestWaitingCallback(t *testing.T) {
+	t.Parallel()
+	for _, code := range []bool{false, true} {
+		cfg := Config{Options: Options{Callback: CallbackOptions{WaitingCode: code}}}
+		bubble(t, cfg, func(t *testing.T, s *Service, r *receiver) {
+			setPrinter(t, s, PrinterOffline)
+			post(t, s, createReceipt, sale(hook))
+			synctest.Wait()
+			got := r.list()
+			if len(got) != 1 || got[0].Fields["status"] != "waiting_retry" || (got[0].Fields["error_code"] != 0.0) != code ||
+				got[0].Fields["error_message"] == nil || got[0].Fields["fd"] != nil {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 func TestNoCallback(t *testing.T) {
 	t.Parallel()
 	bubble(t, Config{}, func(t *testing.T, s *Service, r *receiver) {

@@ -1,8 +1,10 @@
 package lifepay
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"kassad/devices/emul/fn"
@@ -114,6 +116,31 @@ func (c Config) withDefaults() Config {
 	c.Delays = c.Delays.withDefaults()
 	c.Options = c.Options.withDefaults()
 	return c
+}
+
+// check finds words that no part of the emulator knows.
+func (c Config) check() error {
+	taxes := slices.Clone(c.Options.Taxes)
+	for _, a := range c.Accounts {
+		for _, p := range a.Printers {
+			p = p.withDefaults()
+			taxes = append(taxes, p.DefaultTax)
+			if p.FFD != "1.05" && p.FFD != "1.2" || !p.State.valid() {
+				return fmt.Errorf("printer %q: FFD %q, state %q", p.Serial, p.FFD, p.State)
+			}
+			for _, name := range p.TaxSystems {
+				if taxSystems[name] == 0 {
+					return fmt.Errorf("printer %q: tax system %q", p.Serial, name)
+				}
+			}
+		}
+	}
+	for _, name := range taxes {
+		if _, ok := vats[name]; !ok {
+			return fmt.Errorf("tax %q", name)
+		}
+	}
+	return nil
 }
 
 func (p Printer) withDefaults() Printer {

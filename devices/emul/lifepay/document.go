@@ -2,6 +2,7 @@ package lifepay
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -29,7 +30,8 @@ type Document struct {
 	Printer  string // serial
 	State    State
 	States   []State // all since the acceptance
-	Requests int     // how many requests got this uuid
+	Accepted time.Time
+	Requests int // how many requests got this uuid
 
 	Total    Kopecks
 	Payments Payments // "#" is computed; cash is what was given
@@ -66,6 +68,12 @@ type document struct {
 	known          bool          // heard is closed
 }
 
+func (d *document) copy() Document {
+	c := d.Document
+	c.States, c.Lines, c.Sent = slices.Clone(d.States), slices.Clone(d.Lines), slices.Clone(d.Sent)
+	return c
+}
+
 func (d *document) fiscal() bool { return d.FD != 0 }
 
 func (d *document) final() bool { return d.State == StateProcessed || d.State == StateError }
@@ -76,7 +84,7 @@ func (s *Service) create(dr draft, path, key string, who identity) *document {
 	d := &document{draft: dr, key: key, heard: make(chan struct{})}
 	d.Document = Document{
 		UUID: s.newUUID(), ExtID: dr.extID, Path: path, Kind: dr.kind, Type: dr.vendor, Login: who.login.Phone,
-		Printer: dr.printer.cfg.Serial, Total: dr.total, Payments: dr.payments, Mode: dr.mode, Order: dr.order,
+		Accepted: time.Now(), Printer: dr.printer.cfg.Serial, Total: dr.total, Payments: dr.payments, Mode: dr.mode, Order: dr.order,
 		Change: max(dr.payments.Sum()-dr.total, 0),
 	}
 	if dr.kind == KindCashIn || dr.kind == KindCashOut {
@@ -132,7 +140,7 @@ func (s *Service) payload(d *document, state State) map[string]any {
 	o := s.opt.Callback
 	p := map[string]any{"uuid": d.UUID, "error_code": nil}
 	switch {
-	case state == StateError || state == StateWaiting && d.ErrorCode != 0:
+	case state == StateError || state == StateWaiting && o.WaitingCode && d.ErrorCode != 0:
 		p["error_code"] = d.ErrorCode
 	case !o.NullError:
 		p["error_code"] = 0

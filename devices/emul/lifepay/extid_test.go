@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestExtIDTwice(t *testing.T) {
@@ -56,6 +57,19 @@ func TestExtIDNotReserved(t *testing.T) {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
+}
+
+func TestExtIDLifetime(t *testing.T) {
+	t.Parallel()
+	bubble(t, Config{Options: Options{ExtIDLifetime: time.Hour}}, func(t *testing.T, s *Service, _ *receiver) {
+		for i, after := range []time.Duration{0, 59 * time.Minute, time.Minute} {
+			<-time.After(after)
+			accepted(t, s, createReceipt, sale(object{"ext_id": "a"}))
+			if want := 1 + i/2; len(s.Documents()) != want {
+				t.Errorf("request %d: %d documents", i, len(s.Documents()))
+			}
+		}
+	})
 }
 
 func TestExtIDScope(t *testing.T) {

@@ -14,6 +14,7 @@ type FaultKind string
 const (
 	FaultStatusBefore FaultKind = "status-before" // HTTP Status, default 503
 	FaultCutBefore    FaultKind = "cut-before"    // the connection closes
+	FaultHangBefore   FaultKind = "hang-before"   // as FaultHang, then HTTP Status (default 504)
 	FaultTooMany      FaultKind = "too-many"      // HTTP Status (default 429) and code Code (default 429)
 	FaultRedirect     FaultKind = "redirect"      // HTTP Status (default 302) to Location
 	FaultRefuse       FaultKind = "refuse"        // code Code (default 400) with Fields
@@ -59,7 +60,7 @@ const (
 
 var stages = map[FaultKind]stage{
 	FaultStatusBefore: stageBefore, FaultCutBefore: stageBefore, FaultTooMany: stageBefore, FaultRedirect: stageBefore,
-	FaultRefuse: stageBefore, FaultInternal: stageBefore,
+	FaultRefuse: stageBefore, FaultInternal: stageBefore, FaultHangBefore: stageBefore,
 	FaultStatusAfter: stageReply, FaultCutAfter: stageReply, FaultHang: stageReply, FaultEmpty: stageReply, FaultHTML: stageReply,
 	FaultTruncated: stageReply, FaultInternalStored: stageReply, FaultWrongType: stageReply, FaultSlow: stageReply,
 	FaultHuge: stageReply, FaultNoUUID: stageReply,
@@ -74,7 +75,7 @@ func FaultKinds() []FaultKind { return sortedKeys(stages) }
 // Fault spoils requests that match.
 type Fault struct {
 	Kind     FaultKind
-	Path     string // create-receipt …; "" matches all
+	Path     string // create-receipt …, at both addresses; "" matches all
 	ExtID    string // "" matches all
 	Times    int    // 0 is once, negative is always
 	PerMille int    // chance of each match, from Config.Seed; 0 is certainty

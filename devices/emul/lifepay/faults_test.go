@@ -69,6 +69,7 @@ func TestReplyFaults(t *testing.T) {
 		{Fault{Kind: FaultStatusAfter, Status: 504}, true, func(r reply) bool { return r.Status == 504 }},
 		{Fault{Kind: FaultCutBefore}, false, nil},
 		{Fault{Kind: FaultCutAfter}, true, nil},
+		{Fault{Kind: FaultHangBefore, Delay: time.Millisecond}, false, func(r reply) bool { return r.Status == 504 }},
 		{Fault{Kind: FaultEmpty}, true, func(r reply) bool { return r.Status == 200 && r.Text == "" }},
 		{Fault{Kind: FaultHTML}, true, func(r reply) bool { return r.Status == 200 && strings.HasPrefix(r.Text, "<html>") }},
 		{Fault{Kind: FaultTruncated}, true, func(r reply) bool { return r.Status == 200 && r.Code == -1 && strings.HasPrefix(r.Text, `{"code":0`) }},
@@ -158,6 +159,16 @@ func TestHangEnds(t *testing.T) {
 		if err := <-done; (err != nil) != closed {
 			t.Errorf("closed %v: %v", closed, err)
 		}
+	}
+}
+
+// After Close nothing is taken any more.
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{})
+	s.Close()
+	if r, err := s.do(t.Context(), t, createReceipt, sale()); err == nil || len(s.Documents()) != 0 {
+		t.Errorf("%s", r.Text)
 	}
 }
 

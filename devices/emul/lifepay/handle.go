@@ -111,6 +111,9 @@ func (c *call) field(name string) string {
 func (s *Service) handle(c *call) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return answer{cut: true}
+	}
 	c.note = &Request{At: time.Now(), Path: c.path, ExtID: c.field("ext_id"), Login: c.field("login"), Body: masked(c.in)}
 	if len(s.requests) == requestsMax {
 		s.requests = slices.Delete(s.requests, 0, 1)
@@ -168,7 +171,7 @@ func (s *Service) accept(c *call) (answer, *document) {
 	if s.opt.ExtIDFirst {
 		vendor := c.field("type")
 		or(&vendor, defaultTypes[c.kind])
-		if d := s.byExtID[s.extIDKey(who, c.path, vendor, c.note.ExtID)]; d != nil && c.note.ExtID != "" {
+		if d := s.known(s.extIDKey(who, c.path, vendor, c.note.ExtID)); d != nil && c.note.ExtID != "" {
 			return s.accepted(c, d), nil
 		}
 	}
@@ -184,7 +187,7 @@ func (s *Service) accept(c *call) (answer, *document) {
 	key := ""
 	if id := check.draft.extID; id != "" {
 		key = s.extIDKey(who, c.path, check.draft.vendor, id)
-		if d := s.byExtID[key]; d != nil {
+		if d := s.known(key); d != nil {
 			return s.accepted(c, d), nil
 		}
 	}

@@ -118,12 +118,8 @@ func wantCode(t *testing.T, r reply, code int) {
 }
 
 func find(s *Service, uuid string) Document {
-	for _, d := range s.Documents() {
-		if d.UUID == uuid {
-			return d
-		}
-	}
-	return Document{}
+	d, _ := s.Document(uuid)
+	return d
 }
 
 func final(t *testing.T, s *Service, uuid string) Document {

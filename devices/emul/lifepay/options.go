@@ -1,5 +1,7 @@
 package lifepay
 
+import "time"
+
 // Options are the open questions of section 15, each with the default that the
 // reference states. Numbers in comments are of that section.
 type Options struct {
@@ -13,10 +15,11 @@ type Options struct {
 	ErrorData     string // 3: data of a refusal without fields: {} (default), [] or null
 	EscapeUnicode bool   // replies are ASCII with \uXXXX (section 14.1)
 
-	ExtIDScope    ExtIDScope // 4
-	ExtIDAnyCase  bool       // 4: ABC and abc are one ext_id
-	ExtIDFirst    bool       // a known ext_id is answered before the fields are checked (section 2.7)
-	FailedForgets bool       // 4: a document that failed in processing frees its ext_id
+	ExtIDScope    ExtIDScope    // 4
+	ExtIDAnyCase  bool          // 4: ABC and abc are one ext_id
+	ExtIDLifetime time.Duration // 4: default 0: for ever
+	ExtIDFirst    bool          // a known ext_id is answered before the fields are checked (section 2.7)
+	FailedForgets bool          // 4: a document that failed in processing frees its ext_id
 
 	Rounding         Rounding // 5
 	QuantityDecimals int      // 5; default 4
@@ -98,6 +101,10 @@ type CallbackOptions struct {
 	Statuses CallbackStatuses
 	// NullError makes error_code null on success, not 0.
 	NullError bool
+	// WaitingCode puts the trouble's number into error_code while the document
+	// waits for retry; by default that is as on success, since receivers take any
+	// number for a failure.
+	WaitingCode bool
 	// FiscalAsText quotes FD number, fiscal sign, shift and receipt number.
 	FiscalAsText bool
 	// Bare sends the attested keys and callback_data alone.

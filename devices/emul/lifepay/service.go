@@ -50,9 +50,13 @@ type identity struct {
 	login   Login
 }
 
-// New starts the service. Close ends it.
+// New starts the service. Close ends it. It panics if the config names a tax, a
+// tax system, a format or a state that does not exist.
 func New(cfg Config) *Service {
 	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		panic("lifepay: " + err.Error())
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Service{
 		cfg: cfg, opt: cfg.Options, ctx: ctx, stop: stop,
@@ -160,12 +164,20 @@ func (s *Service) Documents() []Document {
 	defer s.mu.Unlock()
 	out := make([]Document, len(s.documents))
 	for i, d := range s.documents {
-		out[i] = d.Document
-		out[i].States = slices.Clone(d.States)
-		out[i].Lines = slices.Clone(d.Lines)
-		out[i].Sent = slices.Clone(d.Sent)
+		out[i] = d.copy()
 	}
 	return out
+}
+
+// Document is one of them.
+func (s *Service) Document(uuid string) (Document, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.byUUID[uuid]
+	if d == nil {
+		return Document{}, false
+	}
+	return d.copy(), true
 }
 
 // Storage is the fiscal storage of a printer, nil if there is no such printer.
@@ -211,6 +223,15 @@ func (s *Service) identify(apikey, login string) (identity, int) {
 		return who, CodeDenied
 	}
 	return who, 0
+}
+
+// known is the document of an ext_id, nil if there is none or it is too old.
+func (s *Service) known(key string) *document {
+	d := s.byExtID[key]
+	if life := s.opt.ExtIDLifetime; d != nil && life > 0 && time.Since(d.Accepted) >= life {
+		return nil
+	}
+	return d
 }
 
 // extIDKey is what an ext_id is unique by (section 1.5).
