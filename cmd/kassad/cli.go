@@ -41,6 +41,7 @@ type cli struct {
 	Ports   portsCommand   `cmd:"" help:"List serial ports with their USB identity."`
 	Probe   probeCommand   `cmd:"" help:"Find the printer and its speed on a named port."`
 	Emulate emulateCommand `cmd:"" help:"Serve an emulated printer to anybody's driver."`
+	Relay   relayCommand   `cmd:"" help:"On a public host: pass the callbacks of LIFE PAY on to the shops, over MQTT."`
 	Config  configCommand  `cmd:"" help:"Check, show or make the configuration."`
 	Codes   codesCommand   `cmd:"" help:"List every code of refusal, condition and alert."`
 	Version versionCommand `cmd:"" help:"Print the version."`
