@@ -12,11 +12,11 @@ import (
 
 // What the registration reports say.
 const (
-	ofdName = "ЭМУЛЯТОР ОФД"      // tag 1046
-	ofdINN  = "7704358518"        // tag 1017
-	fnsSite = "www.nalog.gov.ru"  // tag 1060
-	fnAge   = 30 * 24 * time.Hour // of a storage when the service starts
-	wide    = 16                  // digits of a storage number
+	ofdName       = "ЭМУЛЯТОР ОФД"      // tag 1046
+	ofdINN        = "7704358518"        // tag 1017
+	fnsSite       = "www.nalog.gov.ru"  // tag 1060
+	fnAge         = 30 * 24 * time.Hour // of a storage when the service starts
+	storageDigits = 16                  // of its number
 )
 
 // register is a Register at work.
@@ -61,7 +61,7 @@ func (s *Service) nextStorage(n string) string {
 	v, _ := strconv.ParseUint(n, 10, 64)
 	for {
 		v++
-		next := fmt.Sprintf("%0*d", wide, v)
+		next := fmt.Sprintf("%0*d", storageDigits, v)
 		if !slices.ContainsFunc(s.st.storages, func(x *fn.Storage) bool { return x.Serial() == next }) {
 			return next
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -184,11 +185,7 @@ func (s scope) items(name string) []scope {
 // only refuses fields that are not listed.
 func (s scope) only(names ...string) {
 	for _, name := range s.names {
-		known := false
-		for _, n := range names {
-			known = known || n == name
-		}
-		if !known {
+		if !slices.Contains(names, name) {
 			s.report(name, "is not a field of this request")
 		}
 	}
