@@ -133,7 +133,7 @@ func (c CloudConfig) validate(section string) []error {
 	var errs []error
 	if c.BaseURL != "" {
 		if err := web.CheckBase(c.BaseURL); err != nil {
-			errs = append(errs, fmt.Errorf("%s.base_url = %q: %w", section, c.BaseURL, err))
+			errs = append(errs, fmt.Errorf("%s.base_url: %w", section, err))
 		}
 	}
 	return errs

@@ -142,8 +142,8 @@ type Receipt struct {
 	Total        Money     `json:"total"`
 	Change       Money     `json:"change,omitempty"`
 	Registration string    `json:"rnm,omitempty"`
-	FFD          string    `json:"ffd,omitempty"` // "1.05", "1.2"
-	Key          string    `json:"key,omitempty"`
+	FFD          string    `json:"ffd,omitempty"`       // "1.05", "1.2"
+	Key          string    `json:"key,omitempty"`       // our mark in the document, or the cloud's key of it
 	By           string    `json:"by,omitempty"`        // "other": the state was brought about by somebody else
 	Unprinted    bool      `json:"unprinted,omitempty"` // made, but the paper is still owed
 	Drawer       *Money    `json:"drawer,omitempty"`
@@ -210,7 +210,7 @@ const (
 type Limits struct {
 	ItemsMax         int `json:"items"`
 	NameMax          int `json:"name"`              // characters of an item's name
-	QuantityDecimals int `json:"quantity_decimals"` // 3 or 6
+	QuantityDecimals int `json:"quantity_decimals"` // of a printer 3 or 6
 	// Contact tells that a receipt needs the buyer's phone or e-mail: there is
 	// no paper.
 	Contact bool `json:"contact,omitempty"`

@@ -2,7 +2,10 @@ package fiscal
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -55,9 +58,12 @@ type (
 
 // CloudCall is a request as it is sent every time: all but the credentials.
 type CloudCall struct {
-	Key  string `json:"key"`  // see CloudKey
-	Path string `json:"path"` // of the service, below its base address
-	Body []byte `json:"body"`
+	Key string `json:"key"` // see CloudKey
+	// Account tells the accounts of a service apart, see AccountMark: under
+	// another one the same key would be another document.
+	Account string `json:"account"`
+	Path    string `json:"path"` // of the service, below its base address
+	Body    []byte `json:"body"`
 }
 
 // CloudPolicy are the schedules of a service.
@@ -75,4 +81,11 @@ type CloudPolicy struct {
 // Clouds).
 func (d Document) CloudKey() string {
 	return "k1-" + d.Stem + "-" + strconv.Itoa(d.Edition+1)
+}
+
+// AccountMark is a short mark of an account that shows nothing of what it is
+// made of.
+func AccountMark(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:8])
 }

@@ -147,7 +147,7 @@ func (r Record) look() Effect {
 	if after == 0 { // only the service's own word can bring news
 		after = time.Hour
 	}
-	return Effect{Kind: EffectWake, After: max(after, time.Second)}
+	return Effect{Kind: EffectWake, After: max(after, 10*time.Millisecond)}
 }
 
 // stillRegistered notes what the service waits for, if that is news.

@@ -188,6 +188,7 @@ func codeBaseline(c *coder, b *fiscal.Baseline) {
 func codeCall(c *coder, x *fiscal.CloudCall) {
 	body := string(x.Body)
 	str(c, &x.Key)
+	str(c, &x.Account)
 	str(c, &x.Path)
 	str(c, &body)
 	if c.reading {

@@ -102,13 +102,22 @@ func (d *Driver) Prepare(_ context.Context, doc fiscal.Document) (fiscal.Baselin
 	}
 	return fiscal.Baseline{
 		Device: device,
-		Cloud:  &fiscal.CloudCall{Key: doc.CloudKey(), Path: d.words[keyPathRegister], Body: body},
+		Cloud:  &fiscal.CloudCall{Key: doc.CloudKey(), Account: d.account(), Path: d.words[keyPathRegister], Body: body},
 	}, nil
+}
+
+// account is the connector: a key through another one is another document
+// (reference 14.4).
+func (d *Driver) account() string { return fiscal.AccountMark(d.opt.BaseURL, d.opt.ConnectorToken) }
+
+// own tells whether the document was prepared for this service and connector.
+func (d *Driver) own(base fiscal.Baseline) bool {
+	return base.Device == device && base.Cloud != nil && base.Cloud.Account == d.account()
 }
 
 // Submit registers the document. The receipt has the Ticket and nothing else.
 func (d *Driver) Submit(ctx context.Context, _ fiscal.Document, base fiscal.Baseline) (fiscal.Receipt, error) {
-	if base.Device != device || base.Cloud == nil {
+	if !d.own(base) {
 		return fiscal.Receipt{}, fiscal.Refuse(fiscal.CodeOtherStorage, "", "the document was prepared for another register")
 	}
 	ticket, err := d.register(ctx, *base.Cloud)

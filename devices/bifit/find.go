@@ -26,7 +26,7 @@ var statuses = []string{statusNew, statusQueued, statusRegistering, statusDone, 
 // Find repeats the registration while there is no Ticket, and asks for the
 // document when there is one.
 func (d *Driver) Find(ctx context.Context, ref fiscal.Ref) (fiscal.Verdict, error) {
-	if ref.Baseline.Device != device || ref.Baseline.Cloud == nil {
+	if !d.own(ref.Baseline) {
 		return fiscal.Verdict{Finding: fiscal.OtherStorage, Code: fiscal.CodeOtherStorage}, nil
 	}
 	if ref.Ticket == "" {

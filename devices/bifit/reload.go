@@ -17,7 +17,7 @@ func (d *Driver) Reload(ctx context.Context, ref fiscal.Ref) error {
 	if d.opt.BrokerToken == "" {
 		return unsupported("", "trying a document again needs a broker token")
 	}
-	if ref.Ticket == "" || ref.Baseline.Device != device {
+	if ref.Ticket == "" || !d.own(ref.Baseline) {
 		return unsupported("", "the service has no such document")
 	}
 	s, verdict, err := d.look(ctx, ref)

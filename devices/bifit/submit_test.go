@@ -194,3 +194,21 @@ func TestBaselineOfAnotherRegister(t *testing.T) {
 		t.Errorf("%d requests", len(f.requests))
 	}
 }
+
+// TestAnotherConnector: a key through another connector is another document.
+func TestAnotherConnector(t *testing.T) {
+	t.Parallel()
+	first, err := New(Options{ConnectorToken: "a", Taxation: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := New(Options{ConnectorToken: "b", Taxation: 1, BaseURL: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := fiscal.Baseline{Device: device, Cloud: &fiscal.CloudCall{Key: "k", Account: first.account(), Path: registerPath, Body: []byte("{}")}}
+	v, err := other.Find(t.Context(), fiscal.Ref{Baseline: base})
+	if err != nil || v.Finding != fiscal.OtherStorage {
+		t.Errorf("%v, %v", v, err)
+	}
+}

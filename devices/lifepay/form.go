@@ -169,7 +169,7 @@ func (d *Driver) render(doc fiscal.Document, key string) (*fiscal.CloudCall, err
 	if err != nil {
 		return nil, fiscal.Refuse(fiscal.CodeNotEncodable, "", err.Error())
 	}
-	return &fiscal.CloudCall{Key: key, Path: f.path, Body: body}, nil
+	return &fiscal.CloudCall{Key: key, Account: d.account(), Path: f.path, Body: body}, nil
 }
 
 // common fills what every document has (reference 5, std).

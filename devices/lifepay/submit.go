@@ -48,6 +48,9 @@ func (d *Driver) Submit(ctx context.Context, doc fiscal.Document, base fiscal.Ba
 func (d *Driver) Find(ctx context.Context, ref fiscal.Ref) (fiscal.Verdict, error) {
 	ticket := ref.Ticket
 	if ticket == "" {
+		if call := ref.Baseline.Cloud; call == nil || call.Account != d.account() {
+			return fiscal.Verdict{Finding: fiscal.OtherStorage, Code: fiscal.CodeOtherStorage}, nil
+		}
 		var err error
 		if ticket, err = d.send(ctx, ref.Baseline.Cloud); err != nil {
 			return fiscal.Verdict{}, err
@@ -55,6 +58,10 @@ func (d *Driver) Find(ctx context.Context, ref fiscal.Ref) (fiscal.Verdict, erro
 	}
 	return fiscal.Verdict{Finding: fiscal.Pending, Receipt: fiscal.Receipt{Ticket: ticket}}, nil
 }
+
+// account is the company as the service knows it: the same ext_id of another
+// one is another document (reference 1.5).
+func (d *Driver) account() string { return fiscal.AccountMark(d.opt.BaseURL, d.opt.Login) }
 
 // PrintXReport orders an X report, once: under a key of its own, which nobody
 // repeats.

@@ -276,3 +276,29 @@ func TestStatus(t *testing.T) {
 	_, err := driver(t, lifepay.Options{BaseURL: "http://127.0.0.1:1"}).Status(ctx)
 	wantError(t, err, fiscal.CodeCloudAway, fiscal.OutcomeUnreachable)
 }
+
+// TestAnotherAccount: under another login the same key would be another
+// document.
+func TestAnotherAccount(t *testing.T) {
+	t.Parallel()
+	var drivers []*lifepay.Driver
+	for _, login := range []string{"70000000001", "70000000002"} {
+		d, err := lifepay.New(lifepay.Options{Login: login, APIKey: "a", BaseURL: "http://127.0.0.1:1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		drivers = append(drivers, d)
+	}
+	doc := fiscal.Document{ID: "a", Verb: fiscal.VerbShiftOpen, Stem: "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+	base, err := drivers[0].Prepare(t.Context(), doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := drivers[1].Find(t.Context(), fiscal.Ref{Document: doc, Baseline: base})
+	if err != nil || v.Finding != fiscal.OtherStorage {
+		t.Errorf("%v, %v", v, err)
+	}
+	if _, err := drivers[0].Find(t.Context(), fiscal.Ref{Document: doc, Baseline: base}); err == nil {
+		t.Error("the own account was not asked")
+	}
+}

@@ -89,7 +89,7 @@ func loopback(host string) bool {
 // New prepares a client; nothing connects.
 func New(o Options) (*Client, error) {
 	if err := CheckBase(o.BaseURL); err != nil {
-		return nil, fmt.Errorf("base address %q: %w", o.BaseURL, err)
+		return nil, fmt.Errorf("base address: %w", err) // which may hold a password
 	}
 	trust := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CAFile != "" {
