@@ -338,6 +338,7 @@ func (j *journal) move(id string, ev fiscal.Event, allow func(fiscal.Record) *fi
 			moved = r
 			return refusal
 		}
+		ev.Elapsed, ev.Policy = timeAway(r, ev.Now), j.policies[r.Device]
 		next, _ := fiscal.Step(r, ev)
 		next.N++
 		moved, err = j.put(tx, next)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"time"
 
 	"kassad/fiscal"
@@ -46,7 +47,7 @@ func (j *journal) hear(id, device, key string, v fiscal.Verdict) (fiscal.Record,
 			Kind: fiscal.EventTold, Now: now, Elapsed: timeAway(r, now), Device: device, Key: key, Verdict: v, Policy: j.policies[device],
 		}
 		next, effects := fiscal.Step(r, ev)
-		heard, changed = next, len(effects) > 0
+		heard, changed = next, slices.Contains(effects, fiscal.Effect{Kind: fiscal.EffectSave})
 		switch {
 		case !changed:
 			return nil

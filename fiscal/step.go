@@ -100,6 +100,11 @@ var (
 //
 // An event that has no meaning in the record's state changes nothing.
 func Step(r Record, ev Event) (Record, []Effect) {
+	next, effects := r.step(ev)
+	return next.settleLate(r, ev, effects)
+}
+
+func (r Record) step(ev Event) (Record, []Effect) {
 	if ev.Kind == EventTold {
 		return r.spend(ev).told(ev)
 	}
@@ -158,10 +163,6 @@ func (r Record) spend(ev Event) Record {
 func (r Record) accepted(ev Event) (Record, []Effect) {
 	switch ev.Kind {
 	case EventBegin, EventRestart:
-		if len(r.Late) > 0 { // an earlier attempt has made it after all
-			r.Device, r.Recovered = r.Late[0].Device, true
-			return r.done(ev, r.Late[0])
-		}
 		if r.WaitLeft == 1 {
 			return r.waitedOut(ev)
 		}
@@ -405,7 +406,7 @@ func (r Record) cancel(ev Event) (Record, []Effect) {
 // Decidable tells whether a person may resolve r: it is held, or a cloud has
 // had it for too long without a word.
 func (r Record) Decidable() bool {
-	return r.State == Held || r.State == Registered && r.Waiting != nil && r.Waiting.Code == CodeCloudUnconfirmed
+	return r.State == Held || r.Overdue()
 }
 
 // resolve carries out a person's decision about a held command.

@@ -20,15 +20,22 @@ func (r Record) cloudKey() string {
 }
 
 // cloudDoubt enters Unknown for a document that a cloud may have. The same
-// request goes out again by the service's schedule; after a restart nobody
-// knows how long ago it was sent, and the first repeat goes at once.
+// request goes out again by the service's schedule; after a restart, which has
+// lost whatever answer there was, the first repeat goes at once.
 func (r Record) cloudDoubt(ev Event) (Record, []Effect) {
 	r.State, r.DoubtLeft, r.Waiting, r.Asked = Unknown, ev.Policy.Cloud.Window, ev.Err, 0
 	if ev.Kind == EventRestart {
+		if r.DoubtLeft = max(r.DoubtLeft-ev.Elapsed, 1); r.DoubtLeft == 1 {
+			return r.windowOver()
+		}
 		return r.repeat(ev)
 	}
 	r.PauseLeft = nth(ev.Policy.Cloud.Repeat, 0)
 	return r, []Effect{save, {Kind: EffectWake, After: r.PauseLeft}}
+}
+
+func (r Record) windowOver() (Record, []Effect) {
+	return r.hold(Refuse(CodeNeedsPerson, "", "the service has not answered within idempotency_window"))
 }
 
 // repeat sends the same request once more. That it does is on disk first: no
@@ -55,7 +62,7 @@ func (r Record) cloudUnknown(ev Event) (Record, []Effect) {
 	case EventBegin, EventRestart:
 		switch {
 		case r.DoubtLeft == 1:
-			return r.hold(Refuse(CodeNeedsPerson, "", "the service has not answered within idempotency_window"))
+			return r.windowOver()
 		case r.PauseLeft > 1:
 			return r, []Effect{{Kind: EffectWake, After: r.PauseLeft}}
 		}
@@ -98,11 +105,11 @@ func (r Record) heard(ev Event) (Record, []Effect) {
 	}
 	switch v.Finding {
 	case Made:
-		if r.Verb.Receipt() && v.Receipt.Total != 0 && v.Receipt.Total != r.Document.Total {
-			return r.hold(Refuse(CodeClosedByOther, "", "the service names a document of "+v.Receipt.Total.String()+" as ours"))
+		if r.alien(v.Receipt) {
+			return r.holdAlien(v.Receipt)
 		}
 		v.Receipt.Ticket = r.Ticket
-		return r.done(ev, r.complete(v.Receipt, r.Device))
+		return r.done(ev, r.complete(v.Receipt, r.Device, r.cloudKey()))
 	case Failed:
 		return r.failed(ev)
 	case Pending:
@@ -115,13 +122,25 @@ func (r Record) heard(ev Event) (Record, []Effect) {
 	}
 }
 
-// complete adds what a service leaves out of its word about our document.
-func (r Record) complete(got Receipt, device string) Receipt {
+// alien tells whether a document that carries our key is not of our total.
+func (r Record) alien(got Receipt) bool {
+	return r.Verb.Receipt() && got.Total != 0 && got.Total != r.Document.Total
+}
+
+func (r Record) holdAlien(got Receipt) (Record, []Effect) {
+	return r.hold(Refuse(CodeClosedByOther, "", "a document of "+got.Total.String()+" is named as ours"))
+}
+
+// complete adds what a device leaves out of its word about our document.
+func (r Record) complete(got Receipt, device, key string) Receipt {
 	if got.Kind == "" {
 		got.Kind = string(r.Verb)
 	}
 	if got.Device == "" {
 		got.Device = device
+	}
+	if got.Key == "" {
+		got.Key = key
 	}
 	if r.Verb.Receipt() && got.Total == 0 {
 		got.Total, got.Change = r.Document.Total, r.Document.Change
@@ -138,6 +157,10 @@ func (r Record) registered(ev Event, waits *Error) (Record, []Effect) {
 	return r, []Effect{save, r.look()}
 }
 
+// Overdue tells whether a cloud has had r's document for too long without a
+// word, and that has been told.
+func (r Record) Overdue() bool { return r.State == Registered && r.DoubtLeft == 0 }
+
 // look is when there is next something to do about a registered document.
 func (r Record) look() Effect {
 	after := r.PauseLeft
@@ -153,7 +176,7 @@ func (r Record) look() Effect {
 // stillRegistered notes what the service waits for, if that is news.
 func (r Record) stillRegistered(ev Event) (Record, []Effect) {
 	waits := ev.Verdict.Err
-	if waits == nil || r.Waiting != nil && r.Waiting.Code == waits.Code && r.Waiting.Vendor == waits.Vendor {
+	if waits == nil || r.Overdue() || r.Waiting != nil && r.Waiting.Code == waits.Code && r.Waiting.Vendor == waits.Vendor {
 		return r, []Effect{r.look()}
 	}
 	r.Waiting = waits
@@ -164,13 +187,13 @@ func (r Record) inRegister(ev Event) (Record, []Effect) {
 	switch ev.Kind {
 	case EventBegin, EventRestart:
 		switch {
-		case r.ReloadDue:
+		case r.ReloadDue && r.PauseLeft <= 1:
 			return r, []Effect{reload}
 		case r.DoubtLeft == 1: // told once; the service may still answer
 			r.DoubtLeft = 0
 			r.Waiting = Refuse(CodeCloudUnconfirmed, "", "the service has not said what became of the document")
 			return r, []Effect{save, r.look()}
-		case len(ev.Policy.Cloud.Poll) > 0 && r.PauseLeft <= 1:
+		case len(ev.Policy.Cloud.Poll) > 0 && r.PauseLeft <= 1 && !r.ReloadDue:
 			r.Asked++
 			r.PauseLeft = nth(ev.Policy.Cloud.Poll, r.Asked)
 			return r, []Effect{find}
@@ -196,8 +219,10 @@ func (r Record) failed(ev Event) (Record, []Effect) {
 		why = Refuse(CodeCloudFailed, "", "")
 	}
 	switch {
+	case len(r.Late) > 0: // an earlier attempt has made it: nothing is tried again
+		return r.takeLate(ev)
 	case ev.Verdict.Reload && r.Reloads < ev.Policy.Cloud.Reloads:
-		r.State, r.Waiting, r.ReloadDue = Registered, why, true
+		r.State, r.Waiting, r.ReloadDue, r.DoubtLeft = Registered, why, true, ev.Policy.Cloud.Overdue
 		r.Reloads++
 		return r, []Effect{save, reload}
 	case ev.Policy.Cloud.RetryFailed && r.Document.Edition < retriesMax:
@@ -214,11 +239,18 @@ func (r Record) reloaded(ev Event) (Record, []Effect) {
 		r.ReloadDue = false
 		return r.hold(ev.Err)
 	}
-	r.ReloadDue = ev.Err != nil // it has not got through, or nobody knows: it does no harm twice
-	if r.ReloadDue {
-		r.Waiting = ev.Err
+	if ev.Err == nil {
+		r.ReloadDue, r.Asked, r.PauseLeft = false, 0, nth(ev.Policy.Cloud.Poll, 0)
+		return r, []Effect{save, r.look()}
 	}
-	r.Asked, r.PauseLeft = 0, nth(ev.Policy.Cloud.Poll, 0)
+	// It has not got through, or nobody knows: it does no harm twice.
+	told := r.Overdue() || r.Waiting != nil && r.Waiting.Code == ev.Err.Code
+	r.Asked++
+	r.PauseLeft = nth(ev.Policy.Cloud.Poll, r.Asked)
+	if told {
+		return r, []Effect{r.look()}
+	}
+	r.Waiting = ev.Err
 	return r, []Effect{save, r.look()}
 }
 
@@ -272,6 +304,8 @@ func (r Record) told(ev Event) (Record, []Effect) {
 	current := ev.Device == r.Device && ev.Key == r.cloudKey()
 	made := ev.Verdict.Finding == Made
 	switch {
+	case made && !r.State.Final() && (current || r.State == Accepted) && r.alien(ev.Verdict.Receipt):
+		return r.holdAlien(ev.Verdict.Receipt)
 	case r.State == Accepted:
 		return r.adopt(ev)
 	case r.State.Final() || !current:
@@ -284,7 +318,7 @@ func (r Record) told(ev Event) (Record, []Effect) {
 	case r.inCloud():
 		return r.heard(ev)
 	case made:
-		ev.Receipt = r.complete(ev.Verdict.Receipt, ev.Device)
+		ev.Receipt = r.complete(ev.Verdict.Receipt, ev.Device, ev.Key)
 		return r.recovered(ev)
 	}
 	return r, nil
@@ -296,7 +330,7 @@ func (r Record) adopt(ev Event) (Record, []Effect) {
 	switch ev.Verdict.Finding {
 	case Made:
 		r.Device, r.Recovered = ev.Device, true
-		return r.done(ev, r.complete(ev.Verdict.Receipt, ev.Device))
+		return r.done(ev, r.complete(ev.Verdict.Receipt, ev.Device, ev.Key))
 	case Pending:
 		r.Device, r.Ticket = ev.Device, ev.Verdict.Receipt.Ticket
 		r.Baseline = &Baseline{Device: ev.Device, Cloud: &CloudCall{Key: ev.Key}}
@@ -308,7 +342,8 @@ func (r Record) adopt(ev Event) (Record, []Effect) {
 
 // late notes a document that an attempt made after it was over.
 func (r Record) late(ev Event) (Record, []Effect) {
-	got := r.complete(ev.Verdict.Receipt, ev.Device)
+	got := r.complete(ev.Verdict.Receipt, ev.Device, ev.Key)
+	got.Device = ev.Device // the backend's name, as in Leg
 	if r.knows(got) {
 		return r, nil
 	}
@@ -316,29 +351,56 @@ func (r Record) late(ev Event) (Record, []Effect) {
 	return r, []Effect{save}
 }
 
+// settleLate ends a command whose earlier attempt has made the document after
+// all, where nothing of it is live any more: it is about to be begun again, or
+// to end without a document.
+func (r Record) settleLate(before Record, ev Event, effects []Effect) (Record, []Effect) {
+	if len(r.Late) == 0 || before.State.Final() {
+		return r, effects
+	}
+	switch r.State {
+	case Accepted, Rejected, Cancelled:
+		return r.takeLate(ev)
+	default:
+		return r, effects
+	}
+}
+
+func (r Record) takeLate(ev Event) (Record, []Effect) {
+	r.Device, r.Recovered = r.Late[0].Device, true
+	return r.done(ev, r.Late[0])
+}
+
 // Doubled tells whether an attempt has made a document beside the one that r
 // ended in, or although r ended without one.
 func (r Record) Doubled() bool {
-	return r.State.Final() && slices.ContainsFunc(r.Late, func(late Receipt) bool {
-		return r.Receipt == nil || !sameDocument(*r.Receipt, late)
-	})
+	return r.State.Final() && slices.ContainsFunc(r.Late, func(late Receipt) bool { return !r.endedIn(late) })
 }
 
 // knows tells whether a document is the one that r ended in, or a late one that
 // was told of before.
 func (r Record) knows(got Receipt) bool {
+	return r.endedIn(got) || slices.ContainsFunc(r.Late, func(known Receipt) bool { return sameDocument(known, got) })
+}
+
+// endedIn tells whether a document is the one that r ended in, by the device's
+// word or by a person's.
+func (r Record) endedIn(got Receipt) bool {
 	if r.Receipt != nil && sameDocument(*r.Receipt, got) {
 		return true
 	}
-	if r.Resolved != nil && r.Resolved.FD != 0 && r.Resolved.FD == got.FD {
-		return true
-	}
-	return slices.ContainsFunc(r.Late, func(known Receipt) bool { return sameDocument(known, got) })
+	return r.Resolved != nil && r.Resolved.FD != 0 && r.Resolved.FD == got.FD &&
+		(got.Device == r.Device || r.Baseline != nil && r.Baseline.Storage == got.Storage)
 }
 
+// sameDocument compares by number where both sides have it. A cloud may tell
+// no more than its ticket, and that not always; its key is that of one attempt.
 func sameDocument(a, b Receipt) bool {
-	if a.FD != 0 && b.FD != 0 {
+	switch {
+	case a.FD != 0 && b.FD != 0:
 		return a.FD == b.FD && a.Storage == b.Storage
+	case a.Ticket != "" && b.Ticket != "":
+		return a.Ticket == b.Ticket
 	}
-	return a.Device == b.Device && a.Ticket == b.Ticket && a.Ticket != ""
+	return a.Key != "" && a.Key == b.Key
 }
