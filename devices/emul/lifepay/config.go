@@ -75,9 +75,9 @@ type Delays struct {
 	Queue time.Duration // from the acceptance to the printer
 	Print time.Duration // at the printer
 	Retry time.Duration // in the state "waiting for retry"; default 1 min
-	// Retries is how often a document is tried before it fails for good.
-	// Default 10.
-	Retries  int
+	// Tries is how often a document is tried before it fails for good. Default
+	// 10.
+	Tries    int
 	Callback time.Duration // from a status to the first callback of it
 	// Receiver bounds one callback. Default 10 s.
 	Receiver time.Duration
@@ -90,7 +90,7 @@ type Delays struct {
 
 func (d Delays) withDefaults() Delays {
 	or(&d.Retry, time.Minute)
-	or(&d.Retries, 10)
+	or(&d.Tries, 10)
 	or(&d.Receiver, 10*time.Second)
 	or(&d.Attempts, 10)
 	if len(d.Redelivery) == 0 {

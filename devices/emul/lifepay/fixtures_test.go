@@ -177,11 +177,38 @@ func TestCorrection12(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	s = service(t, Config{})
+	none := object{"products": []object{{"name": "x", "price": 1, "quantity": 1, "item_type": 28}}}
+	wantRefusal(t, s, createReceipt12, sale(object{"purchase": none}), 400, "purchase")
 	wantRefusal(t, s, createReceipt12, sale(object{"type": "buy_correction"}), 400, "correction_doc_date", "correction_initiator")
 	wantRefusal(t, s, createReceipt, in, 400, "type")
 	in = body(object{"description": "x", "doc_date": "2026-11-20", "doc_number": "1", "cash_amount": 1})
 	if d := accepted(t, s, createCorrection, in); d.State != StateError || d.ErrorCode != CodeStorage {
 		t.Errorf("%+v", d)
+	}
+}
+
+// The drawer knows what receipts bring and take.
+func TestDrawer(t *testing.T) {
+	t.Parallel()
+	s := service(t, Config{})
+	paid := object{"purchase": exampleA(), "cash_amount": 500}
+	for _, step := range []struct {
+		kind string
+		in   object
+		all  string // the drawer afterwards
+	}{
+		{"payment", paid, "239.45"}, {"payment", paid, "478.90"}, {"refund", paid, "239.45"}, {"buy", object{"purchase": one(39.45, 1), "cash_amount": "#"}, "200"},
+		{"buy_refund", object{"purchase": one(1, 1), "cash_amount": "#"}, "201"}, {"payment", object{"purchase": exampleA(), "card_amount": "#"}, "201"},
+	} {
+		accepted(t, s, createReceipt, body(step.in, object{"type": step.kind}))
+		all := object{"target_serial": DemoPrinter, "amount": step.all}
+		if d := accepted(t, s, cashOut, body(all)); d.State != StateProcessed {
+			t.Errorf("%s: less than %s", step.kind, step.all)
+		}
+		if d := accepted(t, s, cashOut, body(object{"target_serial": DemoPrinter, "amount": "0.01"})); d.State != StateError {
+			t.Errorf("%s: more than %s", step.kind, step.all)
+		}
+		accepted(t, s, cashIn, body(all))
 	}
 }
 

@@ -102,7 +102,7 @@ func generic(text string) *trouble { return &trouble{code: CodeGeneric, text: te
 func (s *Service) execute(p *printer, d *document) {
 	d.tries++
 	t := s.try(p, d)
-	if t != nil && t.later && d.tries < s.cfg.Delays.Retries {
+	if t != nil && t.later && d.tries < s.cfg.Delays.Tries {
 		d.ErrorCode, d.ErrorText = t.code, t.text
 		d.due = time.Now().Add(s.cfg.Delays.Retry)
 		s.move(d, StateWaiting)

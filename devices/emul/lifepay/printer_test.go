@@ -64,7 +64,7 @@ func setPrinter(t *testing.T, s *Service, state PrinterState) {
 
 func TestPrinterNeverBack(t *testing.T) {
 	t.Parallel()
-	bubble(t, Config{Delays: Delays{Retries: 3, Retry: time.Hour}}, func(t *testing.T, s *Service, r *receiver) {
+	bubble(t, Config{Delays: Delays{Tries: 3, Retry: time.Hour}}, func(t *testing.T, s *Service, r *receiver) {
 		setPrinter(t, s, PrinterOffline)
 		d := accepted(t, s, createReceipt, sale(hook))
 		synctest.Wait()

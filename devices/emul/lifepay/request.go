@@ -160,10 +160,11 @@ func (f *form) oneOf(name, fallback string, list ...string) string {
 
 // digits reads a text of n digits that begins with first; first may be "".
 func (f *form) digits(name, first string, n int) string {
-	s := f.text(name, 0)
-	if s == "" {
+	raw, ok := f.raw(name)
+	if !ok {
 		return ""
 	}
+	s, _ := scalar(raw)
 	if len(s) != n || !strings.HasPrefix(s, first) || strings.Trim(s, "0123456789") != "" {
 		f.wrong(name)
 		return ""

@@ -185,11 +185,16 @@ func TestFields(t *testing.T) {
 		{object{"mode": "fax", "type": "sale", "tax_system": "usn", "target_service": "x"}, []string{"mode", "tax_system", "target_service", "type"}},
 		{object{"customer_phone": "89160000000", "customer_email": long, "cashier_inn": "123"}, []string{"cashier_inn", "customer_email", "customer_phone"}},
 		{object{"test": 2}, []string{"test"}},
+		{object{"customer_phone": object{}, "order_number": []int{1}}, []string{"customer_phone", "order_number"}},
 	} {
 		s := service(t, Config{})
 		wantRefusal(t, s, createReceipt, sale(tt.in), CodeData, tt.fields...)
 	}
-	s := service(t, Config{})
+	s := service(t, Config{Options: Options{EmptyIsValue: true}})
+	wantRefusal(t, s, createReceipt, sale(object{"customer_phone": "", "mode": ""}), CodeData, "customer_phone", "mode")
+	s = service(t, Config{})
+	accepted(t, s, createReceipt, sale(object{"customer_phone": "", "mode": ""}))
+	s = service(t, Config{})
 	if r := wantRefusal(t, s, createSession, body(object{"target_serial": "no"}), CodeData, "target_serial"); r.Fields["target_serial"][0] != "Принтер не найден." {
 		t.Errorf("%v", r.Fields)
 	}
@@ -272,7 +277,7 @@ func TestForeignLetters(t *testing.T) {
 func TestDiscountedPrice(t *testing.T) {
 	t.Parallel()
 	s := service(t, Config{})
-	accepted(t, s, createReceipt, sale(object{"payment_place": "Сайт"}))
+	accepted(t, s, createReceipt, sale(object{"payment_place": "Сайт", "customer_phone": "79160000000"}))
 	e := s.Storage(DemoPrinter).Receipts()[0]
 	want := []int64{9900, 1350, 113450}
 	for i, it := range e.Items {
@@ -280,7 +285,7 @@ func TestDiscountedPrice(t *testing.T) {
 			t.Errorf("%s: %d", it.Name, it.Price)
 		}
 	}
-	if e.VAT[1] != 1922 || e.VAT[2] != 1031 || e.Place != "Сайт" {
+	if e.VAT[1] != 1922 || e.VAT[2] != 1031 || e.Place != "Сайт" || e.Contact != "+79160000000" {
 		t.Errorf("%+v", e)
 	}
 	if f, ok := ffd.Find(e.Items[1].Fields, ffd.TagUnit); !ok || f.Value[0] != 11 {
