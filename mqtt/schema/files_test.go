@@ -41,6 +41,7 @@ const (
 	needsBody                               // the body has required members
 	isManagement                            // mgmt/req
 	isOutgoing                              // what kassad publishes
+	isBare                                  // the value is the whole message: there is no envelope
 )
 
 // Bodies and results of management, as package daemon reads and writes them.
@@ -114,6 +115,7 @@ func messages() []message {
 		request("target", "query, cancel", mqtt.TargetRequest{}, needsBody),
 		request("sync", "sync", mqtt.SyncRequest{}, needsBody),
 		request("hello", "hello", mqtt.EmptyRequest{}, anyTime),
+		{name: "callback", title: "callback/lifepay", value: mqtt.Callback{}, asks: isBare},
 		outgoing("answer", "res/{terminal}/{verb}, last/{terminal} and mgmt/res/{op}", mqtt.Answer{}),
 		outgoing("node-state", "node/state", mqtt.NodeState{}),
 		outgoing("node-info", "node/info", mqtt.NodeInfo{}),
@@ -164,7 +166,7 @@ func (m message) schema(said comments, closed bool) *jsonschema.Schema {
 		class, _ := s.Properties.Get("class")
 		constant(m.class)(class)
 	}
-	if m.asks&isOutgoing != 0 {
+	if m.asks&(isOutgoing|isBare) != 0 {
 		return s
 	}
 	if m.asks&isManagement == 0 {

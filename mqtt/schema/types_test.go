@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -20,6 +21,7 @@ const (
 	codePattern     = `^[a-z0-9-]+$`
 	dayPattern      = `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`
 	wallPattern     = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$`
+	callbackPattern = `^[1-9][0-9]{0,3}/[a-z2-7]{26}/(~?\.{1,2}|[A-Za-z0-9._:-]{1,64})$`
 	durationPattern = `^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$`
 	moneyPattern    = `^[0-9]+(\.[0-9]{1,2})?$`
 	quantityPattern = `^[0-9]+(\.[0-9]{1,6})?$`
@@ -172,6 +174,8 @@ func refinements() []refinement {
 		{"Request.route", pattern(namePattern)}, {"Request.device", pattern(namePattern)},
 		{"ManagementRequest.v", constant(1)}, {"ManagementRequest.id", pattern(idPattern)},
 		{"ManagementRequest.by", func(s *jsonschema.Schema) { chars(64)(s); s.MinLength = new(uint64(1)) }},
+		{"Callback.v", constant(1)}, {"Callback.path", pattern(callbackPattern)}, {"Callback.content_type", chars(256)},
+		{"Callback.body", chars(uint64(base64.StdEncoding.EncodedLen(mqtt.CallbackBodyMax)))},
 		{"ReceiptRequest.items", items(1, fiscal.ItemsMax)}, {"ReceiptRequest.additional", chars(fiscal.AdditionalMaxChars)},
 		{"ReceiptRequest.place", chars(fiscal.PlaceMaxChars)},
 		{"CorrectionRequest.items", items(0, fiscal.ItemsMax)}, {"CorrectionRequest.additional", chars(fiscal.AdditionalMaxChars)},
