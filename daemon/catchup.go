@@ -165,6 +165,10 @@ func (w *worker) learn(fn string, doc fiscal.ArchivedDocument) error {
 		}
 		w.lostFN = fn
 	}
+	if err := w.claimLate(fn, doc); err != nil {
+		w.fail(err)
+		return err
+	}
 	foreign, err := w.journal.learn(fn, doc)
 	if err == nil && doc.Key == "" && !doc.Full && (doc.Form == 0 || foreign) {
 		err = w.journal.unsearched(fn, time.Now())
@@ -177,6 +181,28 @@ func (w *worker) learn(fn string, doc fiscal.ArchivedDocument) error {
 		w.alerts.raise(w.cfg.Name, fiscal.CodeForeignDocument, fmt.Sprintf("ФД %d", doc.FD))
 	}
 	return nil
+}
+
+// claimLate looks for the command of a document with our key that nobody waits
+// for here: its attempt on this device was given up, and has made the document
+// after all.
+func (w *worker) claimLate(fn string, doc fiscal.ArchivedDocument) error {
+	if doc.Key == "" || w.awaited(doc.Key) {
+		return nil
+	}
+	r, found, err := w.journal.ownerOf(doc.Key)
+	if err != nil || !found {
+		return err
+	}
+	entry := spool.Entry{FN: fn, FD: doc.FD, Sign: doc.Sign, Kind: doc.Kind, Total: doc.Total, Shift: doc.Shift, Receipt: doc.Number, At: doc.At, Key: doc.Key}
+	if !ours(entry, r) || r.Device == w.cfg.Name && !r.State.Final() { // the queue asks for it itself
+		return nil
+	}
+	heard, err := w.journal.hear(r.ID, w.cfg.Name, doc.Key, fiscal.Verdict{Finding: fiscal.Made, Receipt: receiptOf(entry, r, "")})
+	if err == nil {
+		w.routes.handOver(heard)
+	}
+	return err
 }
 
 // awaited tells whether a document with the key is only that of a command in

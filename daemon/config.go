@@ -41,6 +41,7 @@ type Config struct {
 	LifePay   *LifePayConfig            `toml:"lifepay"`
 	BIFIT     *BIFITConfig              `toml:"bifit"`
 	Routes    []RouteConfig             `toml:"route"`
+	Reconcile ReconcileConfig           `toml:"reconcile"`
 	Terminals map[string]TerminalConfig `toml:"terminal"`
 	Managers  map[string]ManagerConfig  `toml:"manager"`
 }
@@ -133,6 +134,7 @@ func DefaultConfig() Config {
 		LateAfter:    Duration(24 * time.Hour),
 		UnknownAfter: Duration(15 * time.Minute),
 		Broker:       BrokerConfig{Enabled: true, Listen: "127.0.0.1:1883"},
+		Reconcile:    defaultReconcile(),
 	}
 }
 
@@ -259,6 +261,7 @@ func (c Config) Validate() error {
 	errs = append(errs, c.LifePay.validate(c)...)
 	errs = append(errs, c.BIFIT.validate()...)
 	errs = append(errs, c.validateRoutes()...)
+	errs = append(errs, c.Reconcile.validate()...)
 	errs = append(errs, c.validatePeople()...)
 	sort.Slice(errs, func(i, j int) bool { return errs[i].Error() < errs[j].Error() })
 	return errors.Join(errs...)

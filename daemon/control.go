@@ -12,8 +12,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"kassad/daemon/book"
 	"kassad/fiscal"
 )
 
@@ -24,6 +26,7 @@ const (
 	controlMode    = 0o600
 	controlTimeout = 2 * time.Minute // set-time and doctor talk to devices
 	controlBodyMax = 1 << 20
+	importBodyMax  = 2 * book.SizeMax // a file in base64
 )
 
 // socketPathMax is what every system takes as the path of a socket; 108 bytes
@@ -69,6 +72,7 @@ func (d *Daemon) listenControl() (net.Listener, error) {
 func (d *Daemon) serveControl(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{op}", d.control)
+	mux.HandleFunc("GET /progress", d.controlProgress)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: controlTimeout}
 	// Who asked for a restart is answered before it happens.
 	closed := make(chan struct{})
@@ -91,12 +95,16 @@ func (d *Daemon) serveControl(ctx context.Context, l net.Listener) error {
 }
 
 func (d *Daemon) control(w http.ResponseWriter, r *http.Request) {
+	bodyMax := int64(controlBodyMax)
+	if r.PathValue("op") == opReconcileImport {
+		bodyMax = importBodyMax
+	}
 	var req controlRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, controlBodyMax)).Decode(&req); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyMax)).Decode(&req); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), controlTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), manageTimeout(r.PathValue("op")))
 	defer cancel()
 	var reply controlReply
 	result, refusal := d.manage(ctx, r.PathValue("op"), req.By, "control", req.Body)
@@ -109,6 +117,21 @@ func (d *Daemon) control(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(reply)
 	http.NewResponseController(w).Flush()
 	d.afterAnswer(r.PathValue("op"), refusal)
+}
+
+// manageTimeout is how long an operation may take: a reconciliation reads
+// fiscal storages.
+func manageTimeout(op string) time.Duration {
+	if op == opReconcile || op == opReconcileImport {
+		return reconcileTimeout
+	}
+	return controlTimeout
+}
+
+// controlProgress tells how far the reconciliation in hand is.
+func (d *Daemon) controlProgress(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(controlReply{Result: d.reconciler.progress()})
 }
 
 type controlRequest struct {
@@ -127,14 +150,35 @@ func Control(ctx context.Context, cfg Config, op, by string, body any) (json.Raw
 		return nil, err
 	}
 	payload, _ := json.Marshal(controlRequest{By: by, Body: raw})
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", ControlPath(cfg))
-	}}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://kassad/"+op, bytes.NewReader(payload))
 	if err != nil {
 		return nil, err
 	}
-	resp, err := client.Do(req)
+	return controlCall(cfg, req)
+}
+
+// ControlProgress asks how far the reconciliation in hand is; nil if none is
+// being made.
+func ControlProgress(ctx context.Context, cfg Config) (*ReconcileProgress, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://kassad/progress", nil)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := controlCall(cfg, req)
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	var p *ReconcileProgress
+	return p, json.Unmarshal(raw, &p)
+}
+
+// controlCall makes one call over the socket of cfg.
+func controlCall(cfg Config, req *http.Request) (json.RawMessage, error) {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", ControlPath(cfg))
+	}}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Do(req)
 	var dial *net.OpError
 	switch {
 	case errors.As(err, &dial) && dial.Op == "dial":
@@ -145,7 +189,7 @@ func Control(ctx context.Context, cfg Config, op, by string, body any) (json.Raw
 	defer resp.Body.Close()
 	var reply controlReply
 	if err := json.NewDecoder(resp.Body).Decode(&reply); err != nil {
-		return nil, fmt.Errorf("control %s: %w", op, err)
+		return nil, fmt.Errorf("control %s: %w", strings.TrimPrefix(req.URL.Path, "/"), err)
 	}
 	if reply.Error != nil {
 		return nil, reply.Error

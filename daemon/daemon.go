@@ -68,6 +68,8 @@ type Daemon struct {
 	workers map[string]*worker
 	views   sync.Map // device name → deviceView
 
+	reconciler *reconciler
+
 	callbacks *callbacks  // nil: nothing is called back
 	door      *relay.Door // for callbacks; nil: only relays bring them
 
@@ -117,6 +119,7 @@ func (d *Daemon) build() (err error) {
 	}
 	d.alerts = newAlertBook(d.alertChanged)
 	d.rivals = newRivals(d.id.Instance, d.alerts)
+	d.reconciler = newReconciler(d)
 	d.journal = &journal{
 		spool: d.spool, topics: d.topics, kick: d.kick, moved: d.spoolChanged, told: d.told, policies: map[string]fiscal.Policy{},
 	}
@@ -240,6 +243,7 @@ func (d *Daemon) serve(group *errgroup.Group, ctx context.Context) {
 		group.Go(func() error { return d.receive(ctx, l) })
 	}
 	group.Go(func() error { return d.watch(ctx) })
+	group.Go(func() error { return d.reconciler.run(ctx) })
 }
 
 // ready tells once that commands are taken.
@@ -271,13 +275,7 @@ func (d *Daemon) Close() error {
 // requestRestart makes Run return ErrRestart.
 func (d *Daemon) requestRestart() { d.restartOnce.Do(func() { close(d.restart) }) }
 
-// handOver gives a record to the worker of its device. The others get it too:
-// the one that has a copy of it learns what has become of it.
-func (d *Daemon) handOver(r fiscal.Record) {
-	for _, w := range d.workers {
-		w.arrivals.put(r)
-	}
-}
+func (d *Daemon) handOver(r fiscal.Record) { d.router.handOver(r) }
 
 func (d *Daemon) workerOf(name string) (*worker, error) {
 	if all := d.cfg.backendNames(); name == "" && len(all) == 1 {

@@ -80,7 +80,11 @@ func (w *worker) look(ctx context.Context) {
 		e := fiscal.AsError(err, w.away())
 		view.Why = e.Code
 		view.Status = w.view.Status
-		w.stands = map[fiscal.Code]string{e.Code: e.Error()}
+		why, known := w.stands[e.Code]
+		if !known { // the next refusal of the same line is no news
+			why = e.Error()
+		}
+		w.stands = map[fiscal.Code]string{e.Code: why}
 	} else {
 		view.Link, view.Status = true, st
 		w.introduce(ctx, &view, st)

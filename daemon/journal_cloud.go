@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -62,10 +64,21 @@ func (j *journal) hear(id, device, key string, v fiscal.Verdict) (fiscal.Record,
 		heard, err = j.put(tx, next)
 		return err
 	})
+	if errors.Is(err, spool.ErrTaken) {
+		return j.holdTaken(id, err)
+	}
 	if err == nil && changed {
 		j.left(heard)
 	}
 	return heard, err
+}
+
+// holdTaken keeps a record whose document belongs to another command, as
+// worker.hold does.
+func (j *journal) holdTaken(id string, why error) (fiscal.Record, error) {
+	return j.move(id, fiscal.Event{
+		Kind: fiscal.EventTaken, Now: time.Now(), Err: fiscal.Refuse(fiscal.CodeClosedByOther, "", why.Error()),
+	}, func(fiscal.Record) *fiscal.Error { return nil })
 }
 
 // tellLate publishes the documents that an attempt has made after it was over,
@@ -82,4 +95,32 @@ func (j *journal) tellLate(tx *spool.Tx, r fiscal.Record, known int) error {
 		}
 	}
 	return nil
+}
+
+// ownersMax bounds the search for a document's command, newest first.
+const (
+	ownersMax  = 20_000
+	ownersPage = 500
+)
+
+// ownerOf finds the command of a key among the newest ones.
+func (j *journal) ownerOf(key string) (r fiscal.Record, found bool, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		found = false
+		for before, seen := uint64(math.MaxUint64), 0; seen < ownersMax && !found; {
+			page, err := tx.RecordsBefore(before, ownersPage)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			for _, one := range page {
+				if before = one.Seq; one.Document.Key == key {
+					r, found = one, true
+					break
+				}
+			}
+			seen += len(page)
+		}
+		return nil
+	})
+	return r, found, err
 }

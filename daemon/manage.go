@@ -21,7 +21,7 @@ import (
 )
 
 // Operations are what a manager may ask for over MQTT and on the control socket.
-var Operations = []string{"status", "doctor", "logs", "restart", "detect", "backup", "set-time", "config-get", "resolve"}
+var Operations = []string{"status", "doctor", "logs", "restart", "detect", "backup", "set-time", "config-get", "resolve", opReload, opReconcile}
 
 // opSpool serves kassad spool; it is on the control socket only.
 const opSpool = "spool"
@@ -52,7 +52,7 @@ func (d *Daemon) afterAnswer(op string, refusal *fiscal.Error) {
 
 // auditBody keeps what a decision was about, and leaves out bulk.
 func auditBody(op string, body json.RawMessage) json.RawMessage {
-	if op != "resolve" && op != "set-time" && op != "restart" {
+	if op != "resolve" && op != opReload && op != "set-time" && op != "restart" {
 		return nil
 	}
 	return body
@@ -81,6 +81,12 @@ func (d *Daemon) operate(ctx context.Context, op, by string, body json.RawMessag
 		return d.cfg.tree()
 	case "resolve":
 		return d.resolve(by, body)
+	case opReconcile:
+		return d.reconcile(ctx, by, body)
+	case opReconcileImport:
+		return d.reconcileImport(ctx, by, body)
+	case opReload:
+		return d.bifitReload(by, body)
 	case opSpool:
 		return d.spoolQuery(body)
 	default:

@@ -59,6 +59,7 @@ func (d *Daemon) publishAll() {
 		d.publishDevice(name)
 	}
 	d.publishLasts()
+	d.publishReports()
 	d.clearOldAlerts()
 }
 
@@ -108,6 +109,7 @@ func (d *Daemon) publishLast(r fiscal.Record) {
 
 // told follows a record that has become final.
 func (d *Daemon) told(r fiscal.Record) {
+	d.reconciler.closed(r)
 	if r.Terminal != "" {
 		d.publishLast(r)
 	}
@@ -232,7 +234,11 @@ func (d *Daemon) deviceState(name string) mqtt.DeviceState {
 	if err != nil {
 		d.fail(err)
 	}
-	return mqtt.NewDeviceState(v.Link, v.Why, v.Status, queued)
+	state := mqtt.NewDeviceState(v.Link, v.Why, v.Status, queued)
+	if w := d.workers[name]; w != nil && w.cloud != nil { // its registers are the service's own
+		state.Paper, state.Cover, state.Shift, state.FN, state.OFD = true, true, nil, nil, nil
+	}
+	return state
 }
 
 func (d *Daemon) spoolChanged() { d.untold.spool.Store(true) }

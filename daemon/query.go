@@ -176,7 +176,7 @@ func (k *desk) manage(op string, in mqtt.Incoming) (req mqtt.ManageRequest, resu
 		refusal = fiscal.Refuse(fiscal.CodeExpired, "exp", "")
 	default:
 		if refusal = k.mayManage(op, req, in); refusal == nil {
-			ctx, cancel := context.WithTimeout(k.ctx, controlTimeout)
+			ctx, cancel := context.WithTimeout(k.ctx, manageTimeout(op))
 			defer cancel()
 			result, refusal = k.d.manage(ctx, op, req.By, k.s.name, req.Body)
 			return req, result, refusal

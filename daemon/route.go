@@ -20,6 +20,14 @@ type router struct {
 	info    func(device string) *fiscal.Info // nil while it is not known
 }
 
+// handOver gives a record to the worker of its device. The others get it too:
+// the one that has a copy of it learns what has become of it.
+func (r *router) handOver(rec fiscal.Record) {
+	for _, w := range r.workers {
+		w.arrivals.put(rec)
+	}
+}
+
 // takes tells why the backend cannot carry a document unchanged; nil if it can.
 func (w *worker) takes(verb fiscal.Verb, doc fiscal.Document, info *fiscal.Info) *fiscal.Error {
 	if !w.can[verb] {

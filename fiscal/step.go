@@ -21,6 +21,7 @@ const (
 	EventResolve                          // a person decided: Resolution
 	EventMove                             // the next backend of the route is to have it: Device
 	EventTold                             // a device says by itself what became of an attempt: Device, Key, Verdict
+	EventTaken                            // the document that was named as ours is another command's: Err
 	EventReloaded                         // the cloud was told to try once more; Err if it was not
 )
 
@@ -115,6 +116,8 @@ func (r Record) step(ev Event) (Record, []Effect) {
 	switch ev.Kind {
 	case EventMove:
 		return r.move(ev)
+	case EventTaken:
+		return r.hold(ev.Err)
 	case EventCancel:
 		return r.cancel(ev)
 	case EventResolve:

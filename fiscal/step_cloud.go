@@ -294,7 +294,7 @@ func (r Record) move(ev Event) (Record, []Effect) {
 		}
 		r = r.over(ev, code)
 	}
-	r.Device, r.DoubtLeft = ev.Device, 0
+	r.Device, r.DoubtLeft, r.Waiting = ev.Device, 0, nil // what it waited for was the other's
 	return r, []Effect{save}
 }
 

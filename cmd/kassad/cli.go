@@ -38,6 +38,7 @@ type cli struct {
 	Doctor  doctorCommand  `cmd:"" help:"Check config, ports, printers, clock, disk and broker; each line is OK or a hint."`
 	Spool   spoolCommand   `cmd:"" help:"Look into the journal of commands."`
 	Resolve resolveCommand `cmd:"" help:"Decide about a command that is held."`
+	Reload  reloadCommand  `cmd:"" name:"bifit-reload" help:"Tell BIFIT to try a failed document once more."`
 	Ports   portsCommand   `cmd:"" help:"List serial ports with their USB identity."`
 	Probe   probeCommand   `cmd:"" help:"Find the printer and its speed on a named port."`
 	Emulate emulateCommand `cmd:"" help:"Serve an emulated printer to anybody's driver."`

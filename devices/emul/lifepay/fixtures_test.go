@@ -114,7 +114,7 @@ func TestShiftsAndReports(t *testing.T) {
 				t.Errorf("%s: %s, FD %d, %s", step.path, d.State, d.FD, d.ErrorText)
 			}
 		}
-		list := s.Ledger()["9999078900000001"]
+		list := s.Ledger()["9999078900200001"]
 		if len(list) != 4 || list[1].Form != fn.FormShiftOpen || list[3].Form != fn.FormShiftClose || list[3].Cashier != "Иванова" {
 			t.Errorf("%+v", list)
 		}

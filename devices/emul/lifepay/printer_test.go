@@ -193,7 +193,7 @@ func TestRouting(t *testing.T) {
 		}
 	}
 	s := service(t, cfg)
-	if l := s.Ledger(); len(l) != 4 || l["9999078900000002"] == nil {
+	if l := s.Ledger(); len(l) != 4 || l["9999078900200002"] == nil {
 		t.Errorf("%d storages", len(l))
 	}
 }

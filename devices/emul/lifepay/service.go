@@ -78,7 +78,7 @@ func New(cfg Config) *Service {
 
 func (s *Service) addPrinter(cfg Printer) *printer {
 	cfg = cfg.withDefaults()
-	or(&cfg.FNSerial, fmt.Sprintf("99990789000%05d", len(s.printers)+1))
+	or(&cfg.FNSerial, fmt.Sprintf("99990789002%05d", len(s.printers)+1))
 	p := &printer{cfg: cfg, state: cfg.State, fn: cfg.storage(s.cfg.Seed, s.cfg.Now), wake: make(chan struct{}, 1)}
 	s.printers = append(s.printers, p)
 	return p
