@@ -1,6 +1,7 @@
 package fiscal
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -79,13 +80,16 @@ type ReportSection struct {
 // Differs tells whether anything speaks against the journal.
 func (s *ReportSection) Differs() bool { return len(s.Differences) > 0 }
 
-// Judge sets Agrees of the report and its sections. A report of nothing
-// agrees.
+// Judge sets Agrees of the report and its sections, and puts the differences in
+// order: figures first, then by document. A report of nothing agrees.
 func (r *Report) Judge() {
 	r.Agrees = r.Partial == ""
 	for i := range r.Parts {
 		s := &r.Parts[i]
 		s.Agrees = !s.Incomplete && !s.Differs()
+		slices.SortStableFunc(s.Differences, func(a, b Mismatch) int {
+			return cmp.Or(cmp.Compare(min(a.FD, 1), min(b.FD, 1)), cmp.Compare(a.FN, b.FN), cmp.Compare(a.FD, b.FD))
+		})
 		r.Agrees = r.Agrees && s.Agrees
 	}
 }
