@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"kassad/devices/bifit"
@@ -16,43 +17,64 @@ const cloudPoll = Duration(30 * time.Second)
 
 // openClouds prepares the services that the configuration names. Nothing
 // connects.
-func (d *Daemon) openClouds() (map[string]fiscal.Cloud, error) {
+func (c Config) openClouds(callback func(fiscal.Document) string, log *slog.Logger) (map[string]fiscal.Cloud, error) {
 	clouds := map[string]fiscal.Cloud{}
-	if c := d.cfg.LifePay; c != nil {
-		o, err := c.options()
+	if c.LifePay != nil {
+		key, err := secret("lifepay.apikey_file", c.LifePay.APIKeyFile, envLifePayKey)
 		if err != nil {
 			return nil, err
 		}
-		o.CallbackURL, o.Logger = d.callbackURL, d.log.With("device", CloudLifePay)
-		cloud, err := lifepay.New(o)
-		if err != nil {
-			return nil, fmt.Errorf("lifepay: %w", err)
+		if clouds[CloudLifePay], err = c.LifePay.open(key, callback, log); err != nil {
+			return nil, err
 		}
-		clouds[CloudLifePay] = cloud
 	}
-	if c := d.cfg.BIFIT; c != nil {
-		o, err := c.options()
+	if c.BIFIT != nil {
+		connector, err := secret("bifit.connector_token_file", c.BIFIT.ConnectorTokenFile, envConnectorToken)
 		if err != nil {
 			return nil, err
 		}
-		o.Logger = d.log.With("device", CloudBIFIT)
-		cloud, err := bifit.New(o)
+		broker, err := secret("bifit.broker_token_file", c.BIFIT.BrokerTokenFile, envBrokerToken)
 		if err != nil {
-			return nil, fmt.Errorf("bifit: %w", err)
+			return nil, err
 		}
-		clouds[CloudBIFIT] = cloud
+		if clouds[CloudBIFIT], err = c.BIFIT.open(connector, broker, log); err != nil {
+			return nil, err
+		}
 	}
 	return clouds, nil
 }
 
+func (c *LifePayConfig) open(key string, callback func(fiscal.Document) string, log *slog.Logger) (fiscal.Cloud, error) {
+	o, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	o.APIKey, o.CallbackURL, o.Logger = key, callback, log.With("device", CloudLifePay)
+	cloud, err := lifepay.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("lifepay: %w", err)
+	}
+	return cloud, nil
+}
+
+func (c *BIFITConfig) open(connector, broker string, log *slog.Logger) (fiscal.Cloud, error) {
+	o := c.options()
+	o.ConnectorToken, o.BrokerToken, o.Logger = connector, broker, log.With("device", CloudBIFIT)
+	cloud, err := bifit.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("bifit: %w", err)
+	}
+	return cloud, nil
+}
+
 // addClouds gives each service a worker of its own.
 func (d *Daemon) addClouds() error {
-	clouds, err := d.openClouds()
+	clouds, err := d.cfg.openClouds(d.callbackURL, d.log)
 	if err != nil {
 		return err
 	}
 	for name, cloud := range clouds {
-		w := d.newWorker(DeviceConfig{Name: name, Kind: name, Poll: cloudPoll}, cloud)
+		w := d.newWorker(DeviceConfig{Name: name, Kind: name, Address: d.cfg.cloudAddress(name), Poll: cloudPoll}, cloud)
 		info, err := cloud.Info(context.Background()) // of the driver's own knowledge
 		if err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", name, err), cloud.Close())
@@ -64,14 +86,22 @@ func (d *Daemon) addClouds() error {
 	return nil
 }
 
-func (c *LifePayConfig) options() (lifepay.Options, error) {
-	key, err := secret("lifepay.apikey_file", c.APIKeyFile, envLifePayKey)
-	if err != nil {
-		return lifepay.Options{}, err
+// cloudAddress is where a service is, for people.
+func (c Config) cloudAddress(name string) string {
+	base := map[string]string{CloudLifePay: lifepay.DefaultBaseURL, CloudBIFIT: bifit.DefaultBaseURL}[name]
+	switch {
+	case name == CloudLifePay && c.LifePay.BaseURL != "":
+		return c.LifePay.BaseURL
+	case name == CloudBIFIT && c.BIFIT.BaseURL != "":
+		return c.BIFIT.BaseURL
 	}
+	return base
+}
+
+func (c *LifePayConfig) options() (lifepay.Options, error) {
 	f := c.Fields
 	o := lifepay.Options{
-		BaseURL: c.BaseURL, CAFile: c.CAFile, Timeout: time.Duration(c.Timeout), Login: c.Login, APIKey: key,
+		BaseURL: c.BaseURL, CAFile: c.CAFile, Timeout: time.Duration(c.Timeout), Login: c.Login,
 		FFD: c.FFD, Mode: c.Mode, TargetSerial: c.TargetSerial, TargetService: c.TargetService, Taxation: c.Taxation,
 		Cashier: c.Cashier, Test: c.Test, Rounding: c.Rounding, Agents: c.Agents, AnyDepartment: true,
 		CorrectionReason: c.CorrectionReason, Window: time.Duration(c.IdempotencyWindow), Overdue: time.Duration(c.ConfirmWithin),
@@ -86,6 +116,7 @@ func (c *LifePayConfig) options() (lifepay.Options, error) {
 			RegistrationField: f.RNM,
 		},
 	}
+	var err error
 	if o.VAT, err = c.rates(); err != nil {
 		return o, err
 	}
@@ -136,17 +167,9 @@ func words[K comparable, P interface {
 	return out, nil
 }
 
-func (c *BIFITConfig) options() (bifit.Options, error) {
-	connector, err := secret("bifit.connector_token_file", c.ConnectorTokenFile, envConnectorToken)
-	if err != nil {
-		return bifit.Options{}, err
-	}
-	broker, err := secret("bifit.broker_token_file", c.BrokerTokenFile, envBrokerToken)
-	if err != nil {
-		return bifit.Options{}, err
-	}
+func (c *BIFITConfig) options() bifit.Options {
 	o := bifit.Options{
-		BaseURL: c.BaseURL, ConnectorToken: connector, BrokerToken: broker, CAFile: c.CAFile, Timeout: time.Duration(c.Timeout),
+		BaseURL: c.BaseURL, CAFile: c.CAFile, Timeout: time.Duration(c.Timeout),
 		Taxation: c.Taxation, Cashier: c.Cashier, Place: c.Place, StrictUnits: c.StrictUnits, Tokens: c.Tokens,
 		Window: time.Duration(c.IdempotencyWindow), Overdue: time.Duration(c.ConfirmWithin),
 	}
@@ -156,5 +179,5 @@ func (c *BIFITConfig) options() (bifit.Options, error) {
 			o.Reloads = -1 // never
 		}
 	}
-	return o, nil
+	return o
 }

@@ -319,7 +319,7 @@ var marks = []string{"1192", "1084", "none"}
 func (c Config) validateDevices() []error {
 	var errs []error
 	seen, ports := map[string]bool{}, map[string]string{}
-	if len(c.backendNames()) == 0 {
+	if len(c.Backends()) == 0 {
 		errs = append(errs, errors.New("no [[device]], [lifepay] or [bifit]: name at least one register; kassad ports and kassad probe find it"))
 	}
 	for i, d := range c.Devices {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"regexp"
 	"strings"
@@ -149,6 +150,11 @@ func (c *LifePayConfig) validate(all Config) []error {
 	if !lifePayLogin.MatchString(c.Login) {
 		errs = append(errs, errors.New("lifepay.login: give the phone number of the account, 7 and ten digits"))
 	}
+	if len(errs) == 0 { // what only the driver knows; its secret is not needed for that
+		if _, err := c.open("key", nil, slog.New(slog.DiscardHandler)); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	errs = append(errs, c.Callback.validate()...)
 	return append(errs, c.Callback.validateWithin(all)...)
 }
@@ -163,6 +169,11 @@ func (c *BIFITConfig) validate() []error {
 	}
 	if c.ReloadAttempts != nil && *c.ReloadAttempts < 0 {
 		errs = append(errs, errors.New("bifit.reload_attempts is less than 0"))
+	}
+	if len(errs) == 0 {
+		if _, err := c.open("token", "", slog.New(slog.DiscardHandler)); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	return errs
 }

@@ -46,7 +46,7 @@ func (c Config) route(name string) (RouteConfig, bool) {
 	if i >= 0 {
 		return c.Routes[i], true
 	}
-	all := c.backendNames()
+	all := c.Backends()
 	switch {
 	case slices.Contains(all, name):
 		return RouteConfig{Name: name, Backends: []string{name}, FallbackAfter: defaultFallback, NoContact: NoContactSpool}, true
@@ -56,8 +56,8 @@ func (c Config) route(name string) (RouteConfig, bool) {
 	return RouteConfig{}, false
 }
 
-// backendNames are the devices and clouds, in the order of the file.
-func (c Config) backendNames() []string {
+// Backends are the devices and clouds, in the order of the file.
+func (c Config) Backends() []string {
 	var names []string
 	for _, d := range c.Devices {
 		names = append(names, d.Name)
@@ -71,7 +71,7 @@ func (c Config) backendNames() []string {
 	return names
 }
 
-func (c Config) hasBackend(name string) bool { return slices.Contains(c.backendNames(), name) }
+func (c Config) hasBackend(name string) bool { return slices.Contains(c.Backends(), name) }
 
 func (c Config) validateRoutes() []error {
 	var errs []error

@@ -278,7 +278,7 @@ func (d *Daemon) requestRestart() { d.restartOnce.Do(func() { close(d.restart) }
 func (d *Daemon) handOver(r fiscal.Record) { d.router.handOver(r) }
 
 func (d *Daemon) workerOf(name string) (*worker, error) {
-	if all := d.cfg.backendNames(); name == "" && len(all) == 1 {
+	if all := d.cfg.Backends(); name == "" && len(all) == 1 {
 		name = all[0]
 	}
 	if w := d.workers[name]; w != nil {

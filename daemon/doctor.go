@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"sort"
@@ -156,6 +157,36 @@ func DoctorOffline(ctx context.Context, cfg Config, open func(DeviceConfig) (fis
 		}
 		checks = append(checks, checkDevice(ctx, d.Name, d.Address, backend)...)
 		backend.Close()
+	}
+	return append(checks, offlineClouds(ctx, cfg)...)
+}
+
+func offlineClouds(ctx context.Context, cfg Config) (checks []Check) {
+	clouds, err := cfg.openClouds(nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return []Check{{Name: "clouds", Detail: err.Error(), Hint: "kassad config check explains the keys"}}
+	}
+	for _, name := range cfg.Backends() {
+		if cloud := clouds[name]; cloud != nil {
+			checks = append(checks, checkCloud(ctx, cfg, name, cloud)...)
+		}
+	}
+	return checks
+}
+
+// checkCloud sees whether the service answers, and whether it can call back.
+func checkCloud(ctx context.Context, cfg Config, name string, cloud fiscal.Cloud) []Check {
+	c := Check{Name: "device " + name, OK: true, Detail: cfg.cloudAddress(name) + " answers"}
+	if _, err := cloud.Status(ctx); err != nil {
+		e := fiscal.AsError(err, fiscal.CodeCloudAway)
+		c = Check{Name: c.Name, Detail: cfg.cloudAddress(name) + ": " + e.Error(), Hint: e.Code.Info().Action}
+	}
+	checks := []Check{c}
+	if name == CloudLifePay && cfg.LifePay.Callback.URL == "" {
+		checks = append(checks, Check{
+			Name: "device " + name, Detail: "no callback url: documents stay registered, nobody tells what became of them",
+			Hint: "set [lifepay.callback], see docs/callbacks.md",
+		})
 	}
 	return checks
 }

@@ -123,10 +123,13 @@ func (d *Daemon) doctor(ctx context.Context) []Check {
 		}
 		checks = append(checks, checkBroker(s.name, up, rtt, err))
 	}
-	for _, name := range d.cfg.backendNames() {
+	for _, name := range d.cfg.Backends() {
 		w := d.workers[name]
 		dc := w.cfg
 		found, err := ask(ctx, w, func(ctx context.Context) ([]Check, error) {
+			if w.cloud != nil {
+				return checkCloud(ctx, d.cfg, dc.Name, w.cloud), nil
+			}
 			return checkDevice(ctx, dc.Name, dc.Address, w.backend), nil
 		})
 		if err != nil {

@@ -31,21 +31,22 @@ const helpWidth = 100
 // cli is the command tree. Each command's help ends with examples, and the
 // examples are tests (testdata/script).
 type cli struct {
-	Run     runCommand     `cmd:"" help:"Serve the shop: terminals over MQTT, registers on their wires."`
-	Demo    demoCommand    `cmd:"" help:"Show a shop selling, with no hardware."`
-	Call    callCommand    `cmd:"" help:"Send one command over MQTT as a terminal and wait for its final answer."`
-	Status  statusCommand  `cmd:"" help:"Tell how the running daemon, its devices and links are."`
-	Doctor  doctorCommand  `cmd:"" help:"Check config, ports, printers, clock, disk and broker; each line is OK or a hint."`
-	Spool   spoolCommand   `cmd:"" help:"Look into the journal of commands."`
-	Resolve resolveCommand `cmd:"" help:"Decide about a command that is held."`
-	Reload  reloadCommand  `cmd:"" name:"bifit-reload" help:"Tell BIFIT to try a failed document once more."`
-	Ports   portsCommand   `cmd:"" help:"List serial ports with their USB identity."`
-	Probe   probeCommand   `cmd:"" help:"Find the printer and its speed on a named port."`
-	Emulate emulateCommand `cmd:"" help:"Serve an emulated printer to anybody's driver."`
-	Relay   relayCommand   `cmd:"" help:"On a public host: pass the callbacks of LIFE PAY on to the shops, over MQTT."`
-	Config  configCommand  `cmd:"" help:"Check, show or make the configuration."`
-	Codes   codesCommand   `cmd:"" help:"List every code of refusal, condition and alert."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Run       runCommand       `cmd:"" help:"Serve the shop: terminals over MQTT, registers on their wires."`
+	Demo      demoCommand      `cmd:"" help:"Show a shop selling, with no hardware."`
+	Call      callCommand      `cmd:"" help:"Send one command over MQTT as a terminal and wait for its final answer."`
+	Status    statusCommand    `cmd:"" help:"Tell how the running daemon, its devices and links are."`
+	Doctor    doctorCommand    `cmd:"" help:"Check config, ports, printers, clock, disk and broker; each line is OK or a hint."`
+	Spool     spoolCommand     `cmd:"" help:"Look into the journal of commands."`
+	Reconcile reconcileCommand `cmd:"" help:"Hold the journal against printers, clouds and an independent book."`
+	Resolve   resolveCommand   `cmd:"" help:"Decide about a command that is held."`
+	Reload    reloadCommand    `cmd:"" name:"bifit-reload" help:"Tell BIFIT to try a failed document once more."`
+	Ports     portsCommand     `cmd:"" help:"List serial ports with their USB identity."`
+	Probe     probeCommand     `cmd:"" help:"Find the printer and its speed on a named port."`
+	Emulate   emulateCommand   `cmd:"" help:"Serve an emulated printer or cloud to anybody's driver."`
+	Relay     relayCommand     `cmd:"" help:"On a public host: pass the callbacks of LIFE PAY on to the shops, over MQTT."`
+	Config    configCommand    `cmd:"" help:"Check, show or make the configuration."`
+	Codes     codesCommand     `cmd:"" help:"List every code of refusal, condition and alert."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 // Help is the end of kassad --help.

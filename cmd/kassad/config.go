@@ -62,9 +62,7 @@ func (c *configCheck) Run(e *env) error {
 	result := checkedConfig{File: c.Config, OK: err == nil}
 	if err == nil {
 		result.Root = cfg.Root()
-		for _, d := range cfg.Devices {
-			result.Devices = append(result.Devices, d.Name)
-		}
+		result.Devices = cfg.Backends()
 	} else {
 		result.Problems = strings.Split(err.Error(), "\n")
 	}

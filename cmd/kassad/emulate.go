@@ -18,12 +18,16 @@ import (
 
 type emulateCommand struct {
 	ShtrihM emulateShtrihM `cmd:"" name:"shtrih-m" help:"A Shtrih-M printer over its protocol 1.0, with a fiscal storage (ФН) under it."`
+	LifePay emulateLifePay `cmd:"" name:"lifepay" help:"The cloud print service of LIFE PAY."`
+	BIFIT   emulateBIFIT   `cmd:"" name:"bifit" help:"The fiscal processing of BIFIT."`
 }
 
 // Help ends the help of emulate.
 func (emulateCommand) Help() string {
 	return `Examples:
-  kassad emulate shtrih-m --tcp 127.0.0.1:7778`
+  kassad emulate shtrih-m --tcp 127.0.0.1:7778
+  kassad emulate lifepay
+  kassad emulate bifit --listen 127.0.0.1:8091`
 }
 
 type emulateShtrihM struct {

@@ -40,7 +40,9 @@ func TestExamples(t *testing.T) {
 // pattern lets a script take a free port and status a command with its status.
 func pattern(example string) string {
 	p := regexp.QuoteMeta(example)
-	p = strings.ReplaceAll(p, regexp.QuoteMeta("127.0.0.1:7778"), `\S+`)
+	for _, address := range []string{"127.0.0.1:7778", "127.0.0.1:8090", "127.0.0.1:8091"} {
+		p = strings.ReplaceAll(p, regexp.QuoteMeta(address), `\S+`)
+	}
 	return `(?m)^(! )?(exec|status \d) ` + p
 }
 

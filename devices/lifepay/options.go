@@ -114,7 +114,7 @@ const (
 
 // Defaults of Options.
 const (
-	defaultBaseURL = "https://sapi.life-pay.ru"
+	DefaultBaseURL = "https://sapi.life-pay.ru"
 	defaultPathFFD = "/cloud-print-ffd1_2"
 	defaultReason  = "Расчет без применения ККТ"
 	defaultWindow  = 24 * time.Hour
@@ -126,7 +126,7 @@ func defaultRepeat() []time.Duration {
 }
 
 func (o Options) withDefaults() Options {
-	o.BaseURL = or(o.BaseURL, defaultBaseURL)
+	o.BaseURL = or(o.BaseURL, DefaultBaseURL)
 	o.PathFFD = or(o.PathFFD, defaultPathFFD)
 	o.FFD = or(o.FFD, fiscal.FFD105)
 	o.Mode = or(o.Mode, ModeEmail)
