@@ -167,6 +167,9 @@ func (w *worker) settleInterrupted(ctx context.Context) error {
 func (w *worker) take(r fiscal.Record) {
 	now := time.Now()
 	for _, it := range w.queue {
+		if it.record.Seq == r.Seq && r.N < it.record.N { // a letter that this worker has overtaken
+			return
+		}
 		if it.record.Seq == r.Seq { // a person has resolved it, a cloud has called, or it has gone elsewhere
 			it.record, it.due, it.last = r, now, now
 			return
@@ -346,7 +349,7 @@ func (w *worker) idleFor() time.Duration {
 // drive feeds ev to the record and executes effects until it rests. Only a
 // failed save is an error.
 func (w *worker) drive(ctx context.Context, it *item, ev fiscal.Event) error {
-	for {
+	for more := true; more; {
 		now := time.Now()
 		ev.Now, ev.Elapsed, ev.Policy = now, now.Sub(it.last), w.policy
 		it.last = now
@@ -354,27 +357,38 @@ func (w *worker) drive(ctx context.Context, it *item, ev fiscal.Event) error {
 		next, effects := fiscal.Step(before, ev)
 		it.record = next
 		it.due = time.Time{}
-		answered := false
-		for _, e := range effects {
-			switch e.Kind {
-			case fiscal.EffectSave:
-				if err := w.save(ctx, it); errors.Is(err, errOvertaken) {
-					return nil
-				} else if err != nil {
-					return err
-				}
-				w.logChange(before, it.record)
-			case fiscal.EffectWake:
-				it.due = now.Add(e.After)
-			default:
-				ev, answered = w.perform(ctx, it, e.Kind), true
-				w.judge(ev)
-			}
-		}
-		if !answered {
-			return nil
+		var err error
+		if ev, more, err = w.carryOut(ctx, it, before, ev, effects); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// carryOut executes the effects of one event. more says that next is to be fed
+// to the record.
+func (w *worker) carryOut(ctx context.Context, it *item, before fiscal.Record, ev fiscal.Event, effects []fiscal.Effect) (next fiscal.Event, more bool, err error) {
+	for _, e := range effects {
+		switch e.Kind {
+		case fiscal.EffectSave:
+			err := w.save(ctx, it)
+			if errors.Is(err, errOvertaken) {
+				// If it was only noted upon while the device worked, the device's answer
+				// still stands, for the record as it is now.
+				return ev, before.State == fiscal.Working && it.record.State == fiscal.Working, nil
+			}
+			if err != nil {
+				return ev, false, err
+			}
+			w.logChange(before, it.record)
+		case fiscal.EffectWake:
+			it.due = ev.Now.Add(e.After)
+		default:
+			next, more = w.perform(ctx, it, e.Kind), true
+			w.judge(next)
+		}
+	}
+	return next, more, nil
 }
 
 // perform calls the device once and turns its answer into an event.
