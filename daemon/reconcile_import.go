@@ -39,7 +39,7 @@ func (g *gathering) imported() ([]fiscal.ReportSection, error) {
 		return g.onlyBackend()
 	})
 	var sections []fiscal.ReportSection
-	for _, name := range g.r.d.cfg.backendNames() {
+	for _, name := range g.r.d.cfg.Backends() {
 		if g.order.device != "" && g.order.device != name {
 			continue
 		}
@@ -66,18 +66,28 @@ func (g *gathering) onlyBackend() string {
 	if g.order.device != "" {
 		return g.order.device
 	}
-	if all := g.r.d.cfg.backendNames(); len(all) == 1 {
+	if all := g.r.d.cfg.Backends(); len(all) == 1 {
 		return all[0]
 	}
 	return ""
 }
 
 // importPeriod takes the period from the book where nobody has named one: the
-// whole days from its first document to its last.
+// whole days from the first document that may be ours to the last.
 func (g *gathering) importPeriod() error {
+	known := map[string]bool{"": true}
+	err := g.r.d.spool.View(func(tx *spool.Tx) error {
+		for _, fn := range tx.Storages() {
+			known[fn] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	var first, last time.Time
 	for _, e := range g.order.book.Entries {
-		if e.At.IsZero() {
+		if e.At.IsZero() || !known[e.FN] {
 			continue
 		}
 		if first.IsZero() || e.At.Before(first) {
@@ -89,7 +99,7 @@ func (g *gathering) importPeriod() error {
 	}
 	if g.order.since.IsZero() {
 		if first.IsZero() {
-			return fiscal.Refuse(fiscal.CodeBadValue, "since", "the file has no dates: name the period with --since and --until")
+			return fiscal.Refuse(fiscal.CodeBadValue, "since", "the file has no dates of documents that may be ours: name the period with --since and --until")
 		}
 		g.order.since = dayOf(first)
 	}

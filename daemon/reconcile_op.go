@@ -31,7 +31,7 @@ type ReconcileRequest struct {
 	Until string `json:"until,omitempty"`
 	// List asks for the list of kept reports, the newest first.
 	List bool `json:"list,omitempty"`
-	// ID asks for a kept report.
+	// ID asks for a kept report; the word last is the newest.
 	ID string `json:"id,omitempty"`
 	// Full asks for the report whole, even if it does not fit into a message.
 	Full bool `json:"full,omitempty"`
@@ -46,6 +46,9 @@ type ReconcileImport struct {
 	Text    []byte       `json:"text"`
 	Columns book.Columns `json:"columns,omitempty"` // over the configured ones
 }
+
+// reportLast names the newest report.
+const reportLast = "last"
 
 // reconcileListMax is how many reports a list has.
 const reconcileListMax = 500
@@ -181,7 +184,11 @@ func QueryReports(s *spool.Spool, req ReconcileRequest) (any, error) {
 			result = map[string][]mqtt.ReconciliationItem{"reports": items}
 			return err
 		}
-		r, found, err := tx.Report(req.ID)
+		id := req.ID
+		if id == reportLast {
+			id = ""
+		}
+		r, found, err := tx.Report(id)
 		if err == nil && !found {
 			err = fiscal.Refuse(fiscal.CodeNotFound, "id", req.ID)
 		}

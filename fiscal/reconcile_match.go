@@ -17,6 +17,7 @@ const GuessWindow = 10 * time.Minute
 type Pair struct {
 	Journal, Other *BookEntry
 	Guessed        bool
+	NumberOnly     bool // the FD agrees, and one side does not tell the FN
 }
 
 // Matching is how two books fit together.
@@ -35,8 +36,9 @@ type numbered struct {
 }
 
 // MatchBooks finds the documents that both books have: by FN and FD, else by
-// the fiscal sign, else by what a cloud calls it, else by kind, total and time,
-// the nearest in time first.
+// the fiscal sign, else by what a cloud calls it, else by an FD that is the only
+// one of its number where a book does not tell the FN, else by kind, total and
+// time, the nearest in time first.
 func MatchBooks(journal, other []BookEntry) Matching {
 	m := Matching{}
 	left, twice := distinct(journal)
@@ -45,8 +47,30 @@ func MatchBooks(journal, other []BookEntry) Matching {
 	left, right = m.by(left, right, func(e *BookEntry) (numbered, bool) { return numbered{e.FN, e.FD}, e.FN != "" && e.FD != 0 })
 	left, right = m.by(left, right, func(e *BookEntry) (numbered, bool) { return numbered{"", e.Sign}, e.Sign != 0 })
 	left, right = m.by(left, right, func(e *BookEntry) (numbered, bool) { return numbered{e.Ticket, 0}, e.Ticket != "" })
+	left, right = m.byNumber(left, right)
 	m.guess(left, right)
 	return m
+}
+
+// byNumber pairs what has the same FD where one side does not tell the FN, if
+// no other document has that number.
+func (m *Matching) byNumber(left, right []*BookEntry) (restLeft, restRight []*BookEntry) {
+	count := func(list []*BookEntry) map[uint32]int {
+		n := map[uint32]int{}
+		for _, e := range list {
+			n[e.FD]++
+		}
+		return n
+	}
+	inLeft, inRight := count(left), count(right)
+	before := len(m.Pairs)
+	restLeft, restRight = m.by(left, right, func(e *BookEntry) (numbered, bool) {
+		return numbered{"", e.FD}, e.FD != 0 && inLeft[e.FD] == 1 && inRight[e.FD] == 1
+	})
+	for i := range m.Pairs[before:] {
+		m.Pairs[before+i].NumberOnly = true
+	}
+	return restLeft, restRight
 }
 
 // distinct leaves out what a book says twice of one FN and FD.
@@ -119,7 +143,7 @@ func (m *Matching) guess(left, right []*BookEntry) {
 			for _, o := range index[sum{kind, *e.Total}] {
 				away := e.At.Sub(o.At).Abs()
 				if !o.At.IsZero() && away <= GuessWindow && !apart(e, o) {
-					candidates = append(candidates, candidate{Pair{e, o, true}, away})
+					candidates = append(candidates, candidate{Pair{Journal: e, Other: o, Guessed: true}, away})
 				}
 			}
 		}
@@ -196,8 +220,18 @@ func (m *Matching) Books() (journal, other []BookEntry) {
 
 // Notes say how sure the matching is.
 func (m *Matching) Notes() []string {
-	if m.Guessed == 0 {
-		return nil
+	var notes []string
+	if m.Guessed > 0 {
+		notes = append(notes, fmt.Sprintf("%d documents were matched by kind, total and time only", m.Guessed))
 	}
-	return []string{fmt.Sprintf("%d documents were matched by kind, total and time only", m.Guessed)}
+	n := 0
+	for _, p := range m.Pairs {
+		if p.NumberOnly {
+			n++
+		}
+	}
+	if n > 0 {
+		notes = append(notes, fmt.Sprintf("%d documents were matched by FD only: one book does not tell the FN", n))
+	}
+	return notes
 }

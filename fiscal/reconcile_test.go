@@ -35,6 +35,7 @@ func TestBooksDiffer(t *testing.T) {
 		codes          []MismatchCode
 		named          uint32 // document of the first difference
 		guessed        int
+		note           bool
 	}{
 		"equal":       {journal: []BookEntry{soldAt(3, 10)}, other: []BookEntry{elsewhere(soldAt(3, 10))}},
 		"both empty":  {},
@@ -99,6 +100,14 @@ func TestBooksDiffer(t *testing.T) {
 			journal: []BookEntry{soldAt(3, 10, anonymous, func(e *BookEntry) { e.Ticket = "t" })},
 			other:   []BookEntry{soldAt(3, 10, func(e *BookEntry) { e.Ticket = "t" })},
 		},
+		"by number alone": {
+			journal: []BookEntry{soldAt(3, 10)}, other: []BookEntry{soldAt(3, 10, func(e *BookEntry) { e.FN, e.At = "", time.Time{} })}, note: true,
+		},
+		"a number that two have": {
+			journal: []BookEntry{soldAt(3, 10), soldAt(3, 10, func(e *BookEntry) { e.FN = "2" })},
+			other:   []BookEntry{soldAt(3, 10, func(e *BookEntry) { e.FN, e.At = "", time.Time{} })},
+			codes:   []MismatchCode{MismatchForeign, MismatchMissing, MismatchMissing}, named: 3,
+		},
 		"by a guess": {
 			journal: []BookEntry{soldAt(3, 10), soldAt(4, 10)},
 			other:   []BookEntry{soldAt(4, 10, anonymous), soldAt(3, 10, anonymous)}, guessed: 2,
@@ -128,7 +137,7 @@ func TestBooksDiffer(t *testing.T) {
 			if len(found) > 0 && found[0].FD != tt.named {
 				t.Errorf("names %d, want %d", found[0].FD, tt.named)
 			}
-			if (m.Guessed > 0) != (len(m.Notes()) > 0) {
+			if (m.Guessed > 0 || tt.note) != (len(m.Notes()) > 0) {
 				t.Errorf("notes %v", m.Notes())
 			}
 		})
