@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"kassad/daemon/relay"
 	"kassad/fiscal"
@@ -87,11 +88,42 @@ func (k *desk) callback(topic mqtt.Topic, in mqtt.Incoming) {
 		in.Ack()
 		return
 	}
+	handle := func() bool { return known.handle(c.Path, c.ContentType, c.Body) != http.StatusInternalServerError }
 	k.put(c.Path, func() {
-		if known.handle(c.Path, c.ContentType, c.Body) != http.StatusInternalServerError {
+		if handle() {
 			in.Ack()
+			return
 		}
+		k.group.Go(func() {
+			if insist(k.ctx, handle) {
+				in.Ack()
+			}
+		})
 	})
+}
+
+// Repeats of a callback that could not be stored. The service believes that it
+// was heard and does not repeat it.
+const (
+	insistEvery = time.Minute
+	insistMax   = 10 // then the broker brings it again with a later connection
+)
+
+// insist repeats handle until it succeeds, which is true.
+func insist(ctx context.Context, handle func() bool) bool {
+	again := time.NewTicker(insistEvery)
+	defer again.Stop()
+	for range insistMax {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return false
+		}
+		if handle() {
+			return true
+		}
+	}
+	return false
 }
 
 // CallbackStatus is what kassad status tells of callbacks.

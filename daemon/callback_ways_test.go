@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kassad/fiscal"
@@ -29,12 +30,15 @@ type cloudShop struct {
 	broker  string
 	answers chan mqtt.Reply
 	urls    chan string // callback_url of each document
+	// hasty, if not nil, is called with a callback_url before the document is
+	// answered.
+	hasty func(url string)
 }
 
 // startCloudShop runs a daemon until the test ends.
-func startCloudShop(t *testing.T, change func(*Config)) *cloudShop {
+func startCloudShop(t *testing.T, change func(*Config), hasty func(url string)) *cloudShop {
 	t.Helper()
-	s := &cloudShop{answers: make(chan mqtt.Reply, 100), urls: make(chan string, 10)}
+	s := &cloudShop{answers: make(chan mqtt.Reply, 100), urls: make(chan string, 10), hasty: hasty}
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var req struct {
 			ExtID string `json:"ext_id"`
@@ -42,6 +46,9 @@ func startCloudShop(t *testing.T, change func(*Config)) *cloudShop {
 		}
 		if json.NewDecoder(r.Body).Decode(&req) != nil || req.ExtID == "" {
 			return // is it there at all?
+		}
+		if s.hasty != nil {
+			s.hasty(req.URL)
 		}
 		s.urls <- req.URL
 		fmt.Fprintf(w, `{"code":0,"message":"","data":{"uuid":"uuid-of-%s"}}`, req.ExtID)
@@ -97,14 +104,20 @@ func startCloudShop(t *testing.T, change func(*Config)) *cloudShop {
 	return s
 }
 
-// sell sends a sale and returns its callback_url when the service has it.
-func (s *cloudShop) sell(t *testing.T, id string) string {
+// send sends a sale.
+func (s *cloudShop) send(t *testing.T, id string) {
 	t.Helper()
 	payload := fmt.Sprintf(`{"v":1,"id":%q,"at":%q,"body":{"customer":"+79161234567","items":[{"name":"Ананас","price":110,"quantity":1,"vat":"none"}],"payments":{"card":"#"}}}`,
 		id, time.Now().Format(time.RFC3339))
 	if err := s.till.Send(t.Context(), "sale", []byte(payload)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// sell returns the callback_url of a sale when the service has it.
+func (s *cloudShop) sell(t *testing.T, id string) string {
+	t.Helper()
+	s.send(t, id)
 	s.await(t, id, fiscal.Registered)
 	return <-s.urls
 }
@@ -149,7 +162,7 @@ func (s *cloudShop) told(id string) string {
 // The service calls the address that it was given, and the sale is done.
 func TestCallbackByTheListener(t *testing.T) {
 	t.Parallel()
-	s := startCloudShop(t, nil)
+	s := startCloudShop(t, nil, nil)
 	url := s.sell(t, "sale-1")
 	if !strings.HasPrefix(url, s.cfg.LifePay.Callback.URL+"local/shop/main/1/") || !strings.HasSuffix(url, "/sale-1") || len(url) > callbackURLMax {
 		t.Fatalf("callback_url %s", url)
@@ -169,22 +182,40 @@ func TestCallbackByTheListener(t *testing.T) {
 	if err != nil || r.State != fiscal.Done || r.Receipt == nil || r.Receipt.URL != "https://ofd.example/r/1" {
 		t.Errorf("%v, %+v", err, r)
 	}
-	if status := post(t, url, contentType, body); status != http.StatusOK {
-		t.Errorf("repeated: %d", status)
+	for _, late := range []string{s.told("sale-1"), `{"status":"waiting for retry"}`, `{"error_code":3896,"status":"error"}`} {
+		contentType, body := form(t, true, late)
+		if status := post(t, url, contentType, body); status != http.StatusOK {
+			t.Errorf("%s afterwards: %d", late, status)
+		}
 	}
 	again, _, err := s.journal.byID("sale-1")
-	if err != nil || again.N != r.N {
-		t.Errorf("a repeat moves the record from %d to %d, %v", r.N, again.N, err)
+	if err != nil || again.N != r.N || again.State != fiscal.Done {
+		t.Errorf("a repeat moves the record from %d to %d, %s, %v", r.N, again.N, again.State, err)
 	}
-	if got := s.Status().Callback; got == nil || got.Heard != 2 || got.Refused != 1 || got.Listen == "" || got.URL != s.cfg.LifePay.Callback.URL {
+	if got := s.Status().Callback; got == nil || got.Heard != 4 || got.Refused != 1 || got.Listen == "" || got.URL != s.cfg.LifePay.Callback.URL {
 		t.Errorf("status %+v", got)
+	}
+}
+
+// The service may call before it has answered the request (reference 6.3).
+func TestCallbackBeforeTheReply(t *testing.T) {
+	t.Parallel()
+	statuses := make(chan int, 1)
+	s := startCloudShop(t, nil, func(url string) {
+		contentType, body := form(t, false, processed)
+		statuses <- post(t, url, contentType, body)
+	})
+	s.send(t, "sale-1")
+	s.await(t, "sale-1", fiscal.Done)
+	if status := <-statuses; status != http.StatusOK {
+		t.Errorf("status %d", status)
 	}
 }
 
 // What a relay passes on does the same; garbage is acknowledged and dropped.
 func TestCallbackByARelay(t *testing.T) {
 	t.Parallel()
-	s := startCloudShop(t, func(c *Config) { c.LifePay.Callback.Listen, c.LifePay.Callback.URL = "", "https://relay.example/lp" })
+	s := startCloudShop(t, func(c *Config) { c.LifePay.Callback.Listen, c.LifePay.Callback.URL = "", "https://relay.example/lp" }, nil)
 	path, ok := strings.CutPrefix(s.sell(t, "sale-1"), "https://relay.example/lp/local/shop/main/")
 	if !ok {
 		t.Fatal("another address")
@@ -209,6 +240,27 @@ func TestCallbackByARelay(t *testing.T) {
 	if m := fresh.Next(t); string(m.Payload()) != "fence" {
 		t.Errorf("a callback stays at the broker: %s", m.Payload())
 	}
+}
+
+func TestCallbackInsists(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			good, calls int // the call that succeeds, 0 for none
+			after       time.Duration
+		}{{1, 1, insistEvery}, {3, 3, 3 * insistEvery}, {0, insistMax, insistMax * insistEvery}} {
+			calls, begun := 0, time.Now()
+			heard := insist(t.Context(), func() bool { calls++; return calls == test.good })
+			if heard != (test.good > 0) || calls != test.calls || time.Since(begun) != test.after {
+				t.Errorf("%+v: %v after %d calls and %v", test, heard, calls, time.Since(begun))
+			}
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if insist(ctx, func() bool { return false }) {
+			t.Error("heard after the end")
+		}
+	})
 }
 
 func TestCallbackConfig(t *testing.T) {
