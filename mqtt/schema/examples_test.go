@@ -208,6 +208,8 @@ func checkManaged(all schemas, op string, payload []byte) error {
 		return fmt.Errorf("the answer is of %s", a.Verb)
 	case a.Error != nil, op == "config-get": // whose form is that of the configuration
 		return nil
+	case op == "reconcile" && bytes.Contains(a.Result, []byte(`"reports"`)):
+		return all.check("result-reconcile-list", a.Result)
 	case op == "resolve":
 		return all.check("answer", a.Result)
 	}

@@ -66,6 +66,10 @@ type (
 		// Node is keep: of two nodes of one name, this one goes on. Then the other members are left out.
 		Node string `json:"node,omitempty"`
 	}
+	// reconcileList answers a request with list.
+	reconcileList struct {
+		Reports []mqtt.ReconciliationItem `json:"reports"`
+	}
 	logsResult struct {
 		Lines []string `json:"lines"`
 	}
@@ -125,6 +129,7 @@ func messages() []message {
 		outgoing("device-info", "dev/{name}/info", fiscal.Info{}),
 		outgoing("device-report", "dev/{name}/x and dev/{name}/z", mqtt.DeviceReport{}),
 		outgoing("alert", "node/alert/{code} and dev/{name}/alert/{code}", mqtt.Alert{}),
+		outgoing("reconciliation", "node/reconcile and dev/{name}/reconcile", mqtt.Reconciliation{}),
 		event(mqtt.EventReceipt, mqtt.RecordEvent{}),
 		event(mqtt.EventShift, mqtt.RecordEvent{}),
 		event(mqtt.EventCash, mqtt.RecordEvent{}),
@@ -133,6 +138,7 @@ func messages() []message {
 		event(mqtt.EventAudit, mqtt.AuditEvent{}),
 		manage("status", nil), manage("doctor", nil), manage("logs", logsRequest{}), manage("restart", nil), manage("detect", nil),
 		manage("backup", nil), manage("set-time", setTimeRequest{}), manage("config-get", nil), manage("resolve", resolveRequest{}),
+		manage("reconcile", daemon.ReconcileRequest{}), result("reconcile", mqtt.Reconciliation{}), result("reconcile-list", reconcileList{}),
 		result("status", daemon.Overview{}), result("doctor", []daemon.Check{}), result("logs", logsResult{}),
 		result("restart", restartResult{}), result("detect", detectResult{}), result("backup", backupResult{}),
 		result("set-time", setTimeResult{}),

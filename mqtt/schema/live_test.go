@@ -78,11 +78,14 @@ func schemaOf(t mqtt.Topic) string {
 	case mqtt.TopicResult, mqtt.TopicLast, mqtt.TopicResponse:
 		return "answer"
 	case mqtt.TopicNode:
+		if t.Verb == "reconcile" {
+			return "reconciliation"
+		}
 		return "node-" + t.Verb
 	case mqtt.TopicSpool:
 		return "spool-state"
 	case mqtt.TopicDevice:
-		return map[string]string{"state": "device-state", "info": "device-info", "x": "device-report", "z": "device-report"}[t.Verb]
+		return map[string]string{"state": "device-state", "info": "device-info", "x": "device-report", "z": "device-report", "reconcile": "reconciliation"}[t.Verb]
 	case mqtt.TopicNodeAlert, mqtt.TopicDeviceAlert:
 		return "alert"
 	case mqtt.TopicEvent:
@@ -147,6 +150,7 @@ func TestRunningDaemon(t *testing.T) {
 	for op, body := range map[string]any{
 		"status": object{}, "doctor": object{}, "logs": object{"lines": 5}, "detect": object{}, "backup": object{},
 		"set-time": object{"device": "front"}, "config-get": object{}, "resolve": object{"id": "nobody", "action": "give-up"},
+		"reconcile": object{"list": true},
 	} {
 		if _, err := e.manage(ctx, op, body); err != nil {
 			t.Errorf("%s: %v", op, err)
