@@ -14,14 +14,16 @@ const (
 )
 
 // fitness is whether a backend can make documents now, and since when it can
-// not. Two things say so: the status of a device, which heals with the next
-// reading; and a document that could not be begun or was not answered. After
+// not. Three things say so: the status of a device, which heals with the next
+// reading; a document in doubt, which blocks its device; and a document that
+// could not be begun or was not answered. After
 // such a failure the breaker is open for a pause, then one document may try,
 // and an answer closes it. The worker writes, every intake reads.
 type fitness struct {
 	mu       sync.Mutex
 	status   illness
 	document illness
+	doubting illness
 	fails    int       // documents in a row
 	until    time.Time // the breaker is open
 }
@@ -64,11 +66,23 @@ func (f *fitness) failed(now time.Time, why fiscal.Code, pauseMax time.Duration)
 	f.until = now.Add(min(pause, pauseMax))
 }
 
-// worked notes an answer about a document.
+// worked notes an answer about a document. It is later than any status.
 func (f *fitness) worked() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.document, f.fails, f.until = illness{}, 0, time.Time{}
+	f.document, f.status, f.fails, f.until = illness{}, illness{}, 0, time.Time{}
+}
+
+// doubt notes whether a document's fate is being found out, which blocks its
+// device.
+func (f *fitness) doubt(now time.Time, on bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !on {
+		f.doubting = illness{}
+		return
+	}
+	f.doubting.note(now, fiscal.CodeUnknownPending)
 }
 
 // ill is for how long no document could be made, and why; 0 if one can.
@@ -76,8 +90,10 @@ func (f *fitness) ill(now time.Time) (time.Duration, fiscal.Code) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	worst := f.status
-	if worst.since.IsZero() || !f.document.since.IsZero() && f.document.since.Before(worst.since) {
-		worst = f.document
+	for _, other := range []illness{f.document, f.doubting} {
+		if worst.since.IsZero() || !other.since.IsZero() && other.since.Before(worst.since) {
+			worst = other
+		}
 	}
 	if worst.since.IsZero() {
 		return 0, ""
@@ -90,7 +106,7 @@ func (f *fitness) ill(now time.Time) (time.Duration, fiscal.Code) {
 func (f *fitness) may(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.status.since.IsZero() && !now.Before(f.until)
+	return f.status.since.IsZero() && f.doubting.since.IsZero() && !now.Before(f.until)
 }
 
 // rest is how long the breaker stays open.

@@ -118,9 +118,6 @@ func (w *worker) feel(view deviceView) {
 			why = c
 		}
 	}
-	if w.inDoubt() != nil {
-		why = fiscal.CodeUnknownPending
-	}
 	w.fit.stands(now, why)
 	if ill, _ := w.fit.ill(now); ill == 0 {
 		w.alerts.clear(w.cfg.Name, fiscal.CodeRouteFallback)

@@ -138,9 +138,7 @@ func (w *worker) mayLeave(it *item) bool {
 // record in the other's queue.
 func (w *worker) sendOn(ctx context.Context) error {
 	now := time.Now()
-	if why := w.inDoubt(); why != nil {
-		w.fit.stands(now, fiscal.CodeUnknownPending)
-	}
+	w.fit.doubt(now, w.inDoubt() != nil)
 	ill, why := w.fit.ill(now)
 	if ill == 0 {
 		return nil

@@ -13,8 +13,8 @@ type demoCommand struct {
 
 // Help ends the help of demo.
 func (demoCommand) Help() string {
-	return `The daemon, its broker and the wire are the real ones; the printer is emulated, and every receipt
-says so. At the end three books are compared: what the terminals were told, what the journal holds,
+	return `The daemon, its broker and the wire are the real ones; the printer and the clouds are emulated, and
+every receipt says so. At the end three books are compared: what the terminals were told, what the journal holds,
 what the tax office sees.
 
 Examples:
@@ -26,7 +26,7 @@ Examples:
 func (c *demoCommand) Run(e *env) error {
 	ctx, stop := notified(e.ctx)
 	defer stop()
-	err := sim.Demo(ctx, e.stdout, c.Pace)
+	err := sim.Demo(ctx, e.stdout, c.Pace, printReport)
 	if ctx.Err() != nil {
 		return nil // the spectator has seen enough
 	}

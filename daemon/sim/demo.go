@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,21 +32,23 @@ type demo struct {
 	front *printer.Printer
 	tills [2]*Till
 
+	report Report
+
 	mu sync.Mutex // the printer prints while tills are told
 }
 
 // Demo runs a shop with no hardware: the real daemon and broker, an emulated
-// printer on the real wire, two terminals. It returns ErrBooks if at the end
-// the three books disagree.
-func Demo(ctx context.Context, out io.Writer, pace time.Duration) error {
+// printer on the real wire, emulated clouds, two terminals. It returns ErrBooks
+// if at the end the three books disagree. report prints the reconciliation.
+func Demo(ctx context.Context, out io.Writer, pace time.Duration, report Report) error {
 	dir, err := os.MkdirTemp("", "kassad-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	d := &demo{ctx: ctx, out: out, pace: pace}
-	d.say("kassad demo: настоящий демон и брокер; принтер, ФН и ОФД — ЭМУЛЯТОРЫ, чеки не фискальные.")
-	if d.shop, err = Open(ctx, Options{Dir: dir, PTY: true}); err != nil {
+	d := &demo{ctx: ctx, out: out, pace: pace, report: report}
+	d.say("kassad demo: настоящий демон и брокер; принтер, ФН, облака и ОФД — ЭМУЛЯТОРЫ, чеки не фискальные.")
+	if d.shop, err = Open(ctx, demoOptions(dir)); err != nil {
 		return err
 	}
 	defer d.shop.Close()
@@ -57,7 +60,8 @@ func Demo(ctx context.Context, out io.Writer, pace time.Duration) error {
 		}
 	}
 	d.say("Принтер: %s. Брокер: %s. Терминалы: till1, till2.", d.shop.Config.Devices[0].Address, d.shop.Broker)
-	for _, act := range []func() error{d.morning, d.sales, d.cable, d.power, d.paperOut, d.evening} {
+	d.say("Маршрут чеков: %s, следующий — через %s.", strings.Join(d.shop.Config.Routes[0].Backends, " → "), fallbackAfter)
+	for _, act := range []func() error{d.morning, d.sales, d.cable, d.power, d.paperOut, d.clouds, d.evening, d.reconcile} {
 		if err := act(); err != nil {
 			return err
 		}
@@ -108,18 +112,25 @@ func (d *demo) call(t *Till, verb fiscal.Verb, what string, body any) error {
 // describe is one line about an answer.
 func describe(a Answer) string {
 	s := string(a.State)
+	if a.Route != "" && a.Route != "front" {
+		s += " в " + a.Route
+	}
 	switch {
 	case a.Waiting != nil:
 		s += " (ждём: " + a.Waiting.Text + ")"
 	case a.Error != nil:
 		s += ": " + a.Error.Text
+	case a.State == fiscal.Registered:
+		s += ": облако приняло чек, продажу можно завершить"
+	case a.State == fiscal.Unknown:
+		s += ": выясняем, пробит ли чек"
 	case a.Fiscal != nil && a.Fiscal.FD != 0:
 		s += fmt.Sprintf(": ФД %d, ФП %s, смена %d", a.Fiscal.FD, a.Fiscal.FP, a.Fiscal.Shift)
 		if a.Fiscal.Total > 0 {
 			s += fmt.Sprintf(", итог %s, сдача %s", a.Fiscal.Total, a.Fiscal.Change)
 		}
 	}
-	if a.Recovered {
+	if a.Recovered && a.Route == "front" {
 		s += " — найден в ФН после сбоя"
 	}
 	return s
