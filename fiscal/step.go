@@ -154,7 +154,7 @@ func (r Record) spend(ev Event) Record {
 	if r.WaitLeft > 0 {
 		r.WaitLeft = max(r.WaitLeft-ev.Elapsed, 1) // 1 ns: spent, but still a limit
 	}
-	if (r.State == Unknown || r.State == Accepted || r.State == Registered) && r.DoubtLeft > 0 {
+	if (r.State == Working || r.State == Unknown || r.State == Accepted || r.State == Registered) && r.DoubtLeft > 0 {
 		r.DoubtLeft = max(r.DoubtLeft-ev.Elapsed, 1)
 	}
 	if r.PauseLeft > 0 {
@@ -188,6 +188,9 @@ func (r Record) accepted(ev Event) (Record, []Effect) {
 		if r.Verb.Document() {
 			b := ev.Baseline
 			r.Baseline = &b
+		}
+		if r.inCloud() {
+			r.DoubtLeft = ev.Policy.Cloud.Window
 		}
 		r.State, r.Attempt, r.Waiting = Working, r.Attempt+1, nil
 		return r, []Effect{save, submit}
@@ -432,6 +435,11 @@ func (r Record) resolve(ev Event) (Record, []Effect) {
 		r.DoubtLeft = ev.Policy.Cloud.Overdue
 		return r, []Effect{save, reload}
 	case ResolveDoneElsewhere, ResolveAsCorrection:
+		for _, late := range r.Late { // the person has seen it
+			if late.FD == res.FD && late.FD != 0 {
+				r.Device, r.Receipt = late.Device, &late
+			}
+		}
 		return r.end(ev, Done)
 	case ResolveGiveUp:
 		return r.end(ev, Abandoned)

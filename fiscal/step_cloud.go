@@ -23,9 +23,9 @@ func (r Record) cloudKey() string {
 // request goes out again by the service's schedule; after a restart, which has
 // lost whatever answer there was, the first repeat goes at once.
 func (r Record) cloudDoubt(ev Event) (Record, []Effect) {
-	r.State, r.DoubtLeft, r.Waiting, r.Asked = Unknown, ev.Policy.Cloud.Window, ev.Err, 0
+	r.State, r.Waiting, r.Asked = Unknown, ev.Err, 0 // DoubtLeft runs since the request was prepared
 	if ev.Kind == EventRestart {
-		if r.DoubtLeft = max(r.DoubtLeft-ev.Elapsed, 1); r.DoubtLeft == 1 {
+		if r.DoubtLeft == 1 {
 			return r.windowOver()
 		}
 		return r.repeat(ev)
