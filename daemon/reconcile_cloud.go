@@ -23,7 +23,6 @@ func (g *gathering) cloud(ctx context.Context, w *worker) (fiscal.ReportSection,
 	}
 	var ordered, confirmed []fiscal.BookEntry
 	nameless := 0
-	since, until := wallClock(g.order.since.Local()), wallClock(g.order.until.Local())
 	for i := range records {
 		r, fresh, err := g.askOver(ctx, w, &s, records[i])
 		if err != nil {
@@ -37,7 +36,8 @@ func (g *gathering) cloud(ctx context.Context, w *worker) (fiscal.ReportSection,
 			s.Settled = append(s.Settled, d)
 		}
 		e, ok := fiscal.CommandEntry(&r)
-		if !ok || e.At.Before(since) || !e.At.Before(until) || e.Settled {
+		// By this node's clock: a register of the service may stand in another zone.
+		if at := r.FinalAt; !ok || at.Before(g.order.since) || !at.Before(g.order.until) || e.Settled {
 			continue
 		}
 		ordered = append(ordered, e)

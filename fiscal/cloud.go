@@ -45,7 +45,8 @@ type (
 	Teller interface {
 		// ReadCallback reads the body of a callback; it checks nothing but the
 		// form. The receipt of the verdict carries the Ticket, if the service
-		// sent it.
+		// sent it. It is called beside everything else that the backend does,
+		// and depends on nothing but its arguments.
 		ReadCallback(contentType string, body []byte) (Verdict, error)
 	}
 	// Reloader is a service that can be told to try a failed document once
@@ -76,11 +77,18 @@ type CloudPolicy struct {
 	RetryFailed bool            // a failed document is begun again under a new key without a person
 }
 
+// cloudKeyPrefix begins every key, and names the way it is made.
+const cloudKeyPrefix = "k1-"
+
+// InCloud tells whether a document is a cloud's: what it calls it, or at least
+// the key under which it took it, is then all that may be known.
+func (r Receipt) InCloud() bool { return r.Ticket != "" || strings.HasPrefix(r.Key, cloudKeyPrefix) }
+
 // CloudKey is what a cloud knows the document by: ext_id, Idempotency-Key. It
 // is the same for every repeat, and another one for each attempt (design 5,
 // Clouds).
 func (d Document) CloudKey() string {
-	return "k1-" + d.Stem + "-" + strconv.Itoa(d.Edition+1)
+	return cloudKeyPrefix + d.Stem + "-" + strconv.Itoa(d.Edition+1)
 }
 
 // AccountMark is a short mark of an account that shows nothing of what it is

@@ -268,8 +268,7 @@ func proved(r *fiscal.Record) bool {
 	if r.Receipt == nil {
 		return false
 	}
-	// A cloud's word is its ticket: not every service tells FN and FD.
-	return r.Receipt.By != "" || r.Receipt.FD != 0 && r.Receipt.Storage != "" || r.Receipt.Ticket != ""
+	return r.Receipt.By != "" || r.Receipt.FD != 0 && r.Receipt.Storage != "" || r.Receipt.InCloud()
 }
 
 func validName(s string) bool { return strings.IndexByte(s, 0) < 0 }

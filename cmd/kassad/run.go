@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"kassad/daemon"
+	"kassad/daemon/relay"
 	"kassad/devices"
 	"kassad/fiscal"
 	"kassad/mqtt/broker"
@@ -108,6 +109,8 @@ func startHint(cfg daemon.Config, err error) error {
 		return hinted{err: err, hint: fmt.Sprintf("another kassad serves data_dir %s: stop it, or give this one a data_dir of its own", cfg.DataDir)}
 	case errors.Is(err, spool.ErrNewer):
 		return hinted{err: err, hint: "run the newer kassad again, or restore the backup made before it"}
+	case errors.Is(err, relay.ErrDoor):
+		return hinted{err: err, hint: "set lifepay.callback.listen to a port that is free, and its certificate files; docs/callbacks.md"}
 	case addressInUse(err):
 		return hinted{err: err, hint: fmt.Sprintf("another program, perhaps another broker, has %s: stop it, set broker.listen to another port, or set broker.enabled = false and name that broker in [[mqtt]]", cfg.Broker.Listen)}
 	case errors.Is(err, broker.ErrConfig):
