@@ -365,6 +365,13 @@ func (w *worker) drive(ctx context.Context, it *item, ev fiscal.Event) error {
 	return nil
 }
 
+// sameAttempt tells whether both copies are of the attempt that the device works
+// on.
+func sameAttempt(a, b fiscal.Record) bool {
+	return a.State == fiscal.Working && b.State == fiscal.Working && a.Device == b.Device && a.Attempt == b.Attempt &&
+		a.Document.Edition == b.Document.Edition
+}
+
 // carryOut executes the effects of one event. more says that next is to be fed
 // to the record.
 func (w *worker) carryOut(ctx context.Context, it *item, before fiscal.Record, ev fiscal.Event, effects []fiscal.Effect) (next fiscal.Event, more bool, err error) {
@@ -375,7 +382,7 @@ func (w *worker) carryOut(ctx context.Context, it *item, before fiscal.Record, e
 			if errors.Is(err, errOvertaken) {
 				// If it was only noted upon while the device worked, the device's answer
 				// still stands, for the record as it is now.
-				return ev, before.State == fiscal.Working && it.record.State == fiscal.Working, nil
+				return ev, sameAttempt(before, it.record), nil
 			}
 			if err != nil {
 				return ev, false, err
