@@ -27,6 +27,9 @@ const (
 	// reconcileAskMax is how many attempts that are over clouds are asked about
 	// for one report.
 	reconcileAskMax = 200
+	// dailyLook is how often the time of day is looked at: the computer's clock
+	// may be set.
+	dailyLook = time.Hour
 	// reconcileStep is how long one question may wait for its device.
 	reconcileStep = time.Minute
 	// reconcileShiftsMax is how many shifts of one storage a report may have.
@@ -71,8 +74,9 @@ func (r *reconciler) run(ctx context.Context) error {
 	if err := r.resume(); err != nil {
 		return err
 	}
+	daily := r.d.cfg.Reconcile.next(time.Now())
 	for {
-		timer := time.NewTimer(r.untilDaily(time.Now()))
+		timer := time.NewTimer(min(time.Until(daily), dailyLook))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -83,32 +87,31 @@ func (r *reconciler) run(ctx context.Context) error {
 				return err
 			}
 		case <-timer.C:
-			if r.d.cfg.Reconcile.At == "" {
-				continue
-			}
 			now := time.Now()
-			if _, err := r.make(ctx, reconcileOrder{why: fiscal.ReportTime, since: now.Add(-reconcileDay), until: now}); err != nil {
-				return fatalOnly(ctx, err)
+			if !now.Before(daily) && r.d.cfg.Reconcile.At != "" {
+				if _, err := r.make(ctx, reconcileOrder{why: fiscal.ReportTime, since: now.Add(-reconcileDay), until: now}); err != nil {
+					if err := r.fatalOnly(ctx, err); err != nil {
+						return err
+					}
+				}
 			}
+			daily = r.d.cfg.Reconcile.next(now)
 		}
 	}
 }
 
-// fatalOnly drops what only says that the daemon stops.
-func fatalOnly(ctx context.Context, err error) error {
-	if ctx.Err() != nil || errors.Is(err, spool.ErrClosed) {
+// fatalOnly drops what only says that the daemon stops, and tells of a refusal:
+// both are no reason to end.
+func (r *reconciler) fatalOnly(ctx context.Context, err error) error {
+	var refusal *fiscal.Error
+	switch {
+	case ctx.Err() != nil, errors.Is(err, spool.ErrClosed):
+		return nil
+	case errors.As(err, &refusal):
+		r.d.log.Warn("not reconciled", "why", err)
 		return nil
 	}
 	return err
-}
-
-// untilDaily is the time to the next set hour, by the computer's clock. It is
-// looked at anew now and then: the clock may be set.
-func (r *reconciler) untilDaily(now time.Time) time.Duration {
-	if r.d.cfg.Reconcile.At == "" {
-		return reconcileDay
-	}
-	return r.d.cfg.Reconcile.next(now).Sub(now)
 }
 
 // resume takes up the shift closes of an earlier run.
@@ -156,7 +159,9 @@ func (r *reconciler) afterCloses(ctx context.Context, closes []fiscal.Record) er
 		}
 		order := reconcileOrder{why: fiscal.ReportShiftClose, device: c.Device, shift: c.Receipt.Shift, storage: c.Receipt.Storage}
 		if _, err := r.make(ctx, order); err != nil {
-			return fatalOnly(ctx, err)
+			if err := r.fatalOnly(ctx, err); err != nil || ctx.Err() != nil {
+				return err
+			}
 		}
 	}
 	return r.setDue(nil)

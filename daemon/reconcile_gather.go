@@ -28,7 +28,7 @@ func (r *reconciler) gather(ctx context.Context, o reconcileOrder) (fiscal.Repor
 		report.Parts = append(report.Parts, s)
 		return report, err
 	}
-	for _, name := range r.d.cfg.backendNames() {
+	for _, name := range r.d.cfg.Backends() {
 		w := r.d.workers[name]
 		if w == nil || o.device != "" && o.device != name {
 			continue

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,24 +31,27 @@ type shiftBooks struct {
 func (g *gathering) shift(ctx context.Context, w *worker, fn string, shift uint32) (fiscal.ReportSection, error) {
 	s := newSection(w, fiscal.AgainstDevice)
 	s.Shift = shift
-	st, statusErr := g.status(ctx, w)
-	if fn == "" && statusErr == nil {
-		fn = st.FN.Serial
-	}
-	if fn == "" {
-		return s, fiscal.Refuse(fiscal.CodePrinterAway, "device", "the device does not answer, and the storage of the shift is not known")
-	}
-	s.Storage = fn
-	b, err := g.shiftBooks(w, fn, shift)
+	now, err := g.moment(ctx, w, fn, shift)
 	if err != nil {
+		return s, err
+	}
+	s.Storage = now.fn
+	b := now.books
+	if err := g.claims(w, &b); err != nil {
 		return s, err
 	}
 	s.Settled, s.Late = b.settled, b.late
 	if s.Unconfirmed, err = g.unconfirmed(w); err != nil {
 		return s, err
 	}
-	docs := g.readShift(ctx, w, &s, st, statusErr, b)
-	counters := g.shiftCounters(ctx, w, &s, st, statusErr, b)
+	if now.countersErr != nil {
+		unread(&s, "the counters could not be read: "+now.countersErr.Error())
+	}
+	docs := g.readShift(ctx, w, &s, now)
+	counters := now.counters
+	if g.order.why == fiscal.ReportCommand && len(b.known) == 0 && len(docs) == 0 && counters == nil && !s.Incomplete {
+		return s, fiscal.Refuse(fiscal.CodeNotFound, "shift", fmt.Sprintf("neither the journal nor FN %s has a document of shift %d", s.Storage, shift))
+	}
 
 	s.Journal = fiscal.BookFigures(b.own)
 	s.Journal.CashIn, s.Journal.CashOut = &b.cashIn, &b.cashOut
@@ -66,20 +70,75 @@ func (g *gathering) shift(ctx context.Context, w *worker, fn string, shift uint3
 	return s, nil
 }
 
+// moment is what the device and the journal say of a shift at one moment: both
+// are read between two documents, so that a sale is in both or in neither.
+type moment struct {
+	fn          string
+	status      fiscal.Status
+	statusErr   error // the device does not answer
+	books       shiftBooks
+	counters    *fiscal.Counters // nil where nobody has them any more
+	countersErr error
+}
+
+func (g *gathering) moment(ctx context.Context, w *worker, fn string, shift uint32) (moment, error) {
+	step, cancel := context.WithTimeout(ctx, reconcileStep)
+	defer cancel()
+	now, err := ask(step, w, func(ctx context.Context) (m moment, err error) {
+		m.fn = fn
+		if m.status, m.statusErr = w.backend.Status(ctx); m.statusErr == nil && fn == "" {
+			m.fn = m.status.FN.Serial
+		}
+		if m.books, err = g.shiftBooks(m.fn, shift); err != nil {
+			return m, err
+		}
+		m.readCounters(ctx, w, shift)
+		return m, nil
+	})
+	var refusal *fiscal.Error
+	if errors.As(err, &refusal) { // the device is at work for longer than that
+		now = moment{fn: fn, statusErr: err}
+		now.books, err = g.shiftBooks(fn, shift)
+		now.counters = now.books.closing
+	}
+	if err == nil && now.fn == "" {
+		err = fiscal.Refuse(fiscal.CodePrinterAway, "device", "the device does not answer, and the storage of the shift is not known")
+	}
+	return now, err
+}
+
+// readCounters takes the figures of the close that was made by a command, or of
+// the shift that is open.
+func (m *moment) readCounters(ctx context.Context, w *worker, shift uint32) {
+	if m.counters = m.books.closing; m.counters != nil {
+		return
+	}
+	reader, ok := w.backend.(fiscal.CounterReader)
+	if !ok || m.statusErr != nil || m.status.FN.Serial != m.fn || m.status.Shift.Number != shift || !m.status.Shift.Open {
+		return
+	}
+	counters, err := reader.Counters(ctx)
+	if err != nil {
+		m.countersErr = err
+		return
+	}
+	m.counters = &counters
+}
+
 // compareShift adds the differences of documents and numbers. What could not be
 // read is missing from the storage's book and no difference.
 func (g *gathering) compareShift(s *fiscal.ReportSection, b shiftBooks, docs []fiscal.BookEntry) {
-	m := fiscal.MatchBooks(b.own, docs)
+	other := slices.Clone(docs)
+	read := map[uint32]bool{}
+	for i := range docs {
+		read[docs[i].FD] = true
+	}
+	if docs == nil || s.Incomplete { // what another program made may be known from before
+		other = append(other, slices.DeleteFunc(slices.Clone(b.known), func(e fiscal.BookEntry) bool { return read[e.FD] })...)
+	}
+	m := fiscal.MatchBooks(b.own, other)
 	if docs == nil || s.Incomplete {
-		read := map[uint32]bool{}
-		for i := range docs {
-			read[docs[i].FD] = true
-		}
 		m.OnlyJournal = slices.DeleteFunc(m.OnlyJournal, func(e *fiscal.BookEntry) bool { return !read[e.FD] })
-		if docs == nil {
-			other := fiscal.MatchBooks(b.own, b.known) // what another program made may be known from before
-			m.OnlyOther = other.OnlyOther
-		}
 	}
 	for _, d := range m.Differences("the fiscal storage") {
 		if key := b.withKeys[d.FD]; d.Code == fiscal.MismatchForeign && key != "" {
@@ -110,7 +169,7 @@ func span(book []fiscal.BookEntry) (first, last uint32) {
 }
 
 // shiftBooks reads what the journal has of a shift.
-func (g *gathering) shiftBooks(w *worker, fn string, shift uint32) (b shiftBooks, err error) {
+func (g *gathering) shiftBooks(fn string, shift uint32) (b shiftBooks, err error) {
 	b.withKeys = map[uint32]string{}
 	err = g.r.d.spool.View(func(tx *spool.Tx) error {
 		docs, next, err := tx.ShiftDocuments(fn, shift)
@@ -139,10 +198,7 @@ func (g *gathering) shiftBooks(w *worker, fn string, shift uint32) (b shiftBooks
 		}
 		return err
 	})
-	if err != nil {
-		return b, err
-	}
-	return b, g.claims(w, &b)
+	return b, err
 }
 
 // add takes a document that the journal knows: that of a command, or another
@@ -208,7 +264,7 @@ func (g *gathering) claims(w *worker, b *shiftBooks) error {
 		if s, ok := fiscal.SettledOf(r); ok && r.Device == w.cfg.Name && !s.At.Before(since) {
 			b.settled = append(b.settled, s)
 			e, ok := fiscal.CommandEntry(r)
-			if ok && e.FD >= b.first && e.FD <= max(last, b.last) && len(b.known) > 0 {
+			if ok && len(b.known) > 0 && e.FD >= b.first && e.FD <= max(last, b.last) && (e.FN == "" || e.FN == b.known[0].FN) {
 				e.FN = b.known[0].FN
 				b.own = append(b.own, e)
 			}
@@ -237,7 +293,8 @@ func lateOf(r *fiscal.Record) (late []fiscal.LateFound) {
 // readShift reads the documents of a shift from the fiscal storage, from the
 // last back to the first, one question each, so that sales go on. nil: nothing
 // could be read; the section says why.
-func (g *gathering) readShift(ctx context.Context, w *worker, s *fiscal.ReportSection, st fiscal.Status, statusErr error, b shiftBooks) []fiscal.BookEntry {
+func (g *gathering) readShift(ctx context.Context, w *worker, s *fiscal.ReportSection, now moment) []fiscal.BookEntry {
+	st, statusErr, b := now.status, now.statusErr, now.books
 	reader, ok := w.backend.(fiscal.DocumentReader)
 	switch {
 	case !ok:
@@ -263,14 +320,14 @@ func (g *gathering) readShift(ctx context.Context, w *worker, s *fiscal.ReportSe
 		doc, err := g.readOne(ctx, w, reader, fd)
 		switch {
 		case notKept(err):
-			if fd <= b.first {
+			if b.first == 0 || fd <= b.first {
 				return docs
 			}
 		case err != nil:
 			unread(s, fmt.Sprintf("FD %d and those before it could not be read: %v", fd, err))
 			return docs
 		case doc.Shift > s.Shift:
-		case doc.Shift != 0 && doc.Shift < s.Shift || doc.Shift == 0 && fd < b.first || doc.Form == fiscal.FormRegistration:
+		case doc.Shift != 0 && doc.Shift < s.Shift || doc.Shift == 0 && (b.first == 0 || fd < b.first) || doc.Form == fiscal.FormRegistration:
 			return docs
 		default:
 			docs = append(docs, fiscal.ArchivedEntry(s.Storage, doc))
@@ -290,27 +347,4 @@ func unread(s *fiscal.ReportSection, why string) []fiscal.BookEntry {
 	s.Incomplete = true
 	s.Notes = append(s.Notes, why)
 	return nil
-}
-
-// shiftCounters are the figures of the close that was made by a command, or of
-// the shift that is open now; nil where nobody has them any more.
-func (g *gathering) shiftCounters(ctx context.Context, w *worker, s *fiscal.ReportSection, st fiscal.Status, statusErr error, b shiftBooks) *fiscal.Counters {
-	if b.closing != nil {
-		return b.closing
-	}
-	reader, ok := w.backend.(fiscal.CounterReader)
-	if !ok || statusErr != nil || st.FN.Serial != s.Storage || st.Shift.Number != s.Shift || !st.Shift.Open {
-		return nil
-	}
-	step, cancel := context.WithTimeout(ctx, reconcileStep)
-	defer cancel()
-	counters, err := ask(step, w, reader.Counters)
-	switch {
-	case err != nil:
-		unread(s, "the counters could not be read: "+err.Error())
-		return nil
-	case counters.Shift != s.Shift:
-		return nil // the shift was closed meanwhile
-	}
-	return &counters
 }
