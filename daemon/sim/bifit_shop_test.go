@@ -158,3 +158,11 @@ func reload(t *testing.T, s *Shop, body obj) error {
 	_, err := daemon.Control(t.Context(), s.Config, "bifit-reload", "ivanov", body)
 	return err
 }
+
+// codeOf is the code of a refused operation; "" if it was not refused.
+func codeOf(err error) fiscal.Code {
+	if err == nil {
+		return ""
+	}
+	return fiscal.AsError(err, "").Code
+}

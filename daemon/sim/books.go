@@ -126,7 +126,7 @@ func (c *checker) document(rc fiscal.Receipt) (serial string, fd uint32, ok bool
 
 // settled tells whether a person, not a register, made the command done.
 func settled(r fiscal.Record) bool {
-	return r.Resolved != nil && r.Resolved.Action != fiscal.ResolveRetry
+	return r.Resolved != nil && r.Resolved.Action != fiscal.ResolveRetry && r.Resolved.Action != fiscal.ResolveReload
 }
 
 func (c *checker) entry(serial string, fd uint32) (fn.Entry, bool) {

@@ -189,7 +189,8 @@ func (s *Shop) tickets() (map[string]string, error) {
 }
 
 // cloudLedgers are what the tax office sees of the clouds. Shifts that a cloud
-// opens and closes by itself belong to no command.
+// opens and closes by itself, and the storages that it closes, belong to no
+// command.
 func (s *Shop) cloudLedgers(b *Books) {
 	ledgers := []map[string][]fn.Entry{}
 	if s.LifePay != nil {
@@ -202,7 +203,9 @@ func (s *Shop) cloudLedgers(b *Books) {
 		for serial, entries := range ledger {
 			b.Ledgers[serial] = entries
 			for _, e := range entries {
-				if e.Form == fiscal.FormShiftOpen || e.Form == fiscal.FormShiftClose {
+				switch e.Form {
+				case fiscal.FormReceipt, fiscal.FormBSO, fiscal.FormCorrection, fiscal.FormBSOCorrect:
+				default:
 					b.Foreign[docID(serial, e.FD)] = true
 				}
 			}
