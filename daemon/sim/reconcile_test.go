@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kassad/daemon"
+	"kassad/devices/emul/bifit"
 	printer "kassad/devices/emul/shtrih"
 	"kassad/fiscal"
 	"kassad/mqtt"
@@ -319,5 +320,55 @@ func TestImportNamesTheDocument(t *testing.T) {
 	_, err := daemon.Control(t.Context(), s.Config, "reconcile-import", "ivanov", obj{"file": "f", "text": []byte("fd;total\n1;x\n")})
 	if !errors.As(err, &refusal) || refusal.Code != fiscal.CodeBadValue || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A cloud is held against what it confirmed. What it has not confirmed is named
+// and is no difference; an attempt that was given up and made after all is found
+// by asking, and is one.
+func TestCloudIsReconciled(t *testing.T) {
+	t.Parallel()
+	s, till := bifitShop(t, nil, quickAlert)
+	w := watch(t, s)
+	must(t, till, fiscal.VerbSale, byMail(obj{"cash": "#"}, kettle()))
+	s.BIFIT.Fail(bifit.Fault{Do: bifit.Stick{}})
+	stuck := begin(t, till, fiscal.VerbSale, byMail(obj{"cash": "#"}, kettle()))
+	stuck.registeredWaiting(fiscal.CodeCloudUnconfirmed)
+
+	r := managed[mqtt.Reconciliation](t, w.ear, "reconcile", obj{})
+	p := onePart(t, r)
+	if !r.Agrees || p.Against != fiscal.AgainstConfirmed || p.Kind != fiscal.BackendCloud || p.Other.ByKind["sale"].Total != 122000 {
+		t.Errorf("%s", mustJSON(p))
+	}
+	if len(p.Unconfirmed) != 1 || p.Unconfirmed[0].ID != stuck.id || p.Unconfirmed[0].State != fiscal.Registered || p.Unconfirmed[0].Ticket == "" {
+		t.Errorf("%s", mustJSON(p.Unconfirmed))
+	}
+
+	managed[json.RawMessage](t, w.ear, "resolve", obj{"id": stuck.id, "action": "retry"})
+	stuck.ends(fiscal.Done)
+	for _, d := range s.BIFIT.Documents() {
+		if err := s.BIFIT.Repair(d.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.BIFIT.Finish(d.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r = managed[mqtt.Reconciliation](t, w.ear, "reconcile", obj{"device": "bifit"})
+	for _, late := range onePart(t, r).Late {
+		elsewhere(s, late.FN, late.FD)
+	}
+	p = onePart(t, r)
+	if r.Agrees || len(p.Late) != 1 || p.Late[0].ID != stuck.id || !p.Late[0].New || len(p.Unconfirmed) != 0 {
+		t.Errorf("%s", mustJSON(p))
+	}
+	if got := codesOf(p); len(got) != 1 || !strings.HasPrefix(got[0], "two-documents ") {
+		t.Errorf("%v in %s", got, mustJSON(p))
+	}
+	w.stands("dev/bifit/alert/reconcile-differs")
+	w.stands("dev/bifit/alert/late-document")
+	again := onePart(t, managed[mqtt.Reconciliation](t, w.ear, "reconcile", obj{"device": "bifit"}))
+	if len(again.Late) != 1 || again.Late[0].New {
+		t.Errorf("asked again: %s", mustJSON(again.Late))
 	}
 }
