@@ -26,6 +26,7 @@ type ear struct {
 	mu      sync.Mutex
 	heard   map[string]int // by schema
 	answers map[string]chan []byte
+	told    chan struct{} // holds a token after a reconciliation, which nobody waits for
 	faults  []string
 }
 
@@ -35,7 +36,7 @@ func listen(t *testing.T, s *sim.Shop) *ear {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &ear{topics: topics, all: compile(t), heard: map[string]int{}, answers: map[string]chan []byte{}}
+	e := &ear{topics: topics, all: compile(t), heard: map[string]int{}, answers: map[string]chan []byte{}, told: make(chan struct{}, 1)}
 	o := paho.NewClientOptions().AddBroker("tcp://" + s.Broker).SetClientID("ear").SetDefaultPublishHandler(e.hear)
 	e.client = paho.NewClient(o)
 	for _, token := range []func() paho.Token{e.client.Connect, func() paho.Token { return e.client.Subscribe(topics.Everything(), 1, nil) }} {
@@ -63,6 +64,12 @@ func (e *ear) hear(_ paho.Client, m paho.Message) {
 		e.faults = append(e.faults, fmt.Sprintf("%s: %v\n%s", m.Topic(), err, m.Payload()))
 	}
 	e.heard[name]++
+	if name == "reconciliation" {
+		select {
+		case e.told <- struct{}{}:
+		default:
+		}
+	}
 	var a struct {
 		ID string `json:"id"`
 	}
@@ -155,6 +162,14 @@ func TestRunningDaemon(t *testing.T) {
 		if _, err := e.manage(ctx, op, body); err != nil {
 			t.Errorf("%s: %v", op, err)
 		}
+	}
+	if _, err := e.manage(ctx, "reconcile", object{"device": "front"}); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-e.told:
+	case <-ctx.Done():
+		t.Error("no reconciliation")
 	}
 	e.report(t)
 }
