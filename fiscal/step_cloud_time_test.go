@@ -162,3 +162,39 @@ func TestStepLateOfWhatAPersonNamed(t *testing.T) {
 		t.Errorf("late %+v, doubled %v", r.Late, r.Doubled())
 	}
 }
+
+// A document of another device that was late, and that a person has named, is
+// the one that the record ends in.
+func TestStepPersonNamesALateOne(t *testing.T) {
+	t.Parallel()
+	r := cloudRecord(Held, second, withLate, heldFor(CodeNeedsPerson), func(r *Record) {
+		r.Device, r.Baseline = "printer", &Baseline{Device: "serial", Storage: "other fn"}
+	})
+	named, _ := Step(r, Event{Kind: EventResolve, Resolution: Resolution{Action: ResolveDoneElsewhere, FD: 5}})
+	if named.State != Done || named.Doubled() {
+		t.Errorf("%s, doubled %v", named.State, named.Doubled())
+	}
+	other, _ := Step(r, Event{Kind: EventResolve, Resolution: Resolution{Action: ResolveDoneElsewhere, FD: 6}})
+	if other.State != Done || !other.Doubled() {
+		t.Errorf("%s, doubled %v", other.State, other.Doubled())
+	}
+}
+
+// The window of a key runs on while a callback notes something of a record that
+// is being worked on: the restart after it does not begin the window anew.
+func TestStepWindowOutlivesANote(t *testing.T) {
+	t.Parallel()
+	policy := cloudPolicy()
+	r := cloudRecord(Accepted, second)
+	base := Baseline{Device: "cloud", Cloud: &CloudCall{Key: secondKey}}
+	r, _ = Step(r, Event{Kind: EventPrepared, Baseline: base, Policy: policy})
+	note := tells("cloud", firstKey, Made)
+	note.Elapsed, note.Policy = 60*time.Hour, policy
+	r, _ = Step(r, note)
+	if r.State != Working || len(r.Late) != 1 {
+		t.Fatalf("noted: %s, late %v", r.State, r.Late)
+	}
+	if r, effects := Step(r, Event{Kind: EventRestart, Elapsed: time.Second, Policy: policy}); slices.Contains(effects, find) {
+		t.Errorf("repeated after 60 h: %s, %v", r.State, effects)
+	}
+}

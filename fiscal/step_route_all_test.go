@@ -7,8 +7,8 @@ import (
 
 // Size of the exhaustive walk.
 const (
-	allRounds = 11 // with faults
-	allDepth  = 15 // choices in which a fault may be
+	allRounds = 9  // with faults
+	allDepth  = 12 // choices in which a fault may be
 )
 
 // script is a list of choices; what comes after it has no fault. It notes how

@@ -165,14 +165,14 @@ func (s *shop) perform(h *hand, e Effect) {
 }
 
 // save commits the copy, unless somebody else has moved the record since: then
-// that one wins. If it was only noted upon while the backend worked on it, the
-// backend's answer still stands.
+// that one wins. If the attempt was only noted upon while the backend worked on
+// it, the backend's answer still stands.
 func (s *shop) save(h *hand) {
 	if s.disk.N != h.copy.N {
 		s.seen["overtaken"] = true
 		s.note("%s: overtaken, %s is on disk", h.name, s.disk.State)
 		h.copy, h.saved, h.todo, h.due = s.disk, s.disk, nil, s.now
-		if h.before.State == Working && h.copy.State == Working {
+		if h.before.State == Working && h.copy.State == Working && h.before.Attempt == h.copy.Attempt && at(h.before) == at(h.copy) {
 			s.seen["noted upon"] = true
 			ev := h.event
 			h.answer = &ev

@@ -42,7 +42,7 @@ var mustSee = []string{
 
 func TestRouteSeeded(t *testing.T) {
 	t.Parallel()
-	seeds := uint64(8_000)
+	seeds := uint64(6_000)
 	if testing.Short() {
 		seeds = 2_000
 	}
