@@ -88,14 +88,10 @@ func (d *Daemon) addClouds() error {
 
 // cloudAddress is where a service is, for people.
 func (c Config) cloudAddress(name string) string {
-	base := map[string]string{CloudLifePay: lifepay.DefaultBaseURL, CloudBIFIT: bifit.DefaultBaseURL}[name]
-	switch {
-	case name == CloudLifePay && c.LifePay.BaseURL != "":
+	if name == CloudLifePay {
 		return c.LifePay.BaseURL
-	case name == CloudBIFIT && c.BIFIT.BaseURL != "":
-		return c.BIFIT.BaseURL
 	}
-	return base
+	return c.BIFIT.BaseURL
 }
 
 func (c *LifePayConfig) options() (lifepay.Options, error) {

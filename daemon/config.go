@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -156,7 +157,11 @@ func LoadConfig(path string) (Config, error) {
 		return c, fmt.Errorf("config %s: %w", path, err)
 	}
 	c.applyEnv(os.Getenv)
-	return c, c.Validate()
+	if err := errors.Join(c.Validate(), c.checkSecrets()); err != nil {
+		return c, err
+	}
+	_, err = c.openClouds(nil, slog.New(slog.DiscardHandler)) // what only the files can tell
+	return c, err
 }
 
 // ParseConfig reads TOML over the defaults. An unknown key is an error that
@@ -169,9 +174,9 @@ func ParseConfig(text []byte) (Config, error) {
 		var at *toml.DecodeError
 		switch {
 		case errors.As(err, &strict):
-			return c, fmt.Errorf("unknown key:\n%s", strict.String())
+			return c, fmt.Errorf("unknown key:\n%s", maskSecrets(strict.String()))
 		case errors.As(err, &at):
-			return c, fmt.Errorf("%w:\n%s", err, at.String())
+			return c, fmt.Errorf("%w:\n%s", err, maskSecrets(at.String()))
 		}
 		return c, err
 	}
@@ -179,10 +184,26 @@ func ParseConfig(text []byte) (Config, error) {
 	for i := range c.Devices {
 		c.Devices[i].fill(auto[i])
 	}
+	c.LifePay.fill()
+	c.BIFIT.fill()
 	for i := range c.Routes {
 		c.Routes[i].fill()
 	}
 	return c, nil
+}
+
+var secretLine = regexp.MustCompile(`(?i)(\w*(?:key|token|password|secret)\w*)(["'\]]?\s*=\s*).*`)
+
+// maskSecrets hides the values of what looks like a secret in lines that an
+// error quotes: some write a key where the name of its file belongs.
+func maskSecrets(quoted string) string {
+	return secretLine.ReplaceAllStringFunc(quoted, func(line string) string {
+		m := secretLine.FindStringSubmatch(line)
+		if strings.HasSuffix(m[1], "_file") {
+			return line
+		}
+		return m[1] + m[2] + "… (secrets stand in files: " + strings.TrimSuffix(m[1], "_file") + "_file)"
+	})
 }
 
 // autoShifts tells which devices leave auto_shift out: its default is true,

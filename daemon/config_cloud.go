@@ -1,13 +1,17 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
+	"kassad/devices/bifit"
+	"kassad/devices/lifepay"
 	"kassad/devices/web"
 	"kassad/fiscal"
 )
@@ -130,6 +134,37 @@ func secret(key, file, env string) (string, error) {
 	return s, nil
 }
 
+// Defaults of what every cloud has.
+const (
+	defaultWindow  = Duration(24 * time.Hour)
+	defaultConfirm = Duration(15 * time.Minute)
+)
+
+func (c *CloudConfig) fill(base string) {
+	c.BaseURL = cmp.Or(c.BaseURL, base)
+	c.Timeout = cmp.Or(c.Timeout, Duration(web.DefaultTimeout))
+	c.IdempotencyWindow = cmp.Or(c.IdempotencyWindow, defaultWindow)
+	c.ConfirmWithin = cmp.Or(c.ConfirmWithin, defaultConfirm)
+	c.Cashier = cmp.Or(c.Cashier, bifit.DefaultCashier)
+}
+
+func (c *LifePayConfig) fill() {
+	if c == nil {
+		return
+	}
+	c.CloudConfig.fill(lifepay.DefaultBaseURL)
+	c.FFD = cmp.Or(c.FFD, fiscal.FFD105)
+	c.Mode = cmp.Or(c.Mode, lifepay.ModeEmail)
+	c.Rounding = cmp.Or(c.Rounding, lifepay.RoundAsOne)
+	c.Agents = cmp.Or(c.Agents, lifepay.AgentRefuse)
+}
+
+func (c *BIFITConfig) fill() {
+	if c != nil {
+		c.CloudConfig.fill(bifit.DefaultBaseURL)
+	}
+}
+
 func (c CloudConfig) validate(section string) []error {
 	var errs []error
 	if c.BaseURL != "" {
@@ -142,16 +177,20 @@ func (c CloudConfig) validate(section string) []error {
 
 var lifePayLogin = regexp.MustCompile(`^7[0-9]{10}$`)
 
+func (c *LifePayConfig) loginFits() bool { return lifePayLogin.MatchString(c.Login) }
+
 func (c *LifePayConfig) validate(all Config) []error {
 	if c == nil {
 		return nil
 	}
 	errs := c.CloudConfig.validate("lifepay")
-	if !lifePayLogin.MatchString(c.Login) {
+	if !c.loginFits() {
 		errs = append(errs, errors.New("lifepay.login: give the phone number of the account, 7 and ten digits"))
 	}
-	if len(errs) == 0 { // what only the driver knows; its secret is not needed for that
-		if _, err := c.open("key", nil, slog.New(slog.DiscardHandler)); err != nil {
+	if c.loginFits() { // what only the driver knows; its files are LoadConfig's business
+		dry := *c
+		dry.CAFile = ""
+		if _, err := dry.open("key", nil, slog.New(slog.DiscardHandler)); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -170,10 +209,34 @@ func (c *BIFITConfig) validate() []error {
 	if c.ReloadAttempts != nil && *c.ReloadAttempts < 0 {
 		errs = append(errs, errors.New("bifit.reload_attempts is less than 0"))
 	}
-	if len(errs) == 0 {
-		if _, err := c.open("token", "", slog.New(slog.DiscardHandler)); err != nil {
+	if c.Taxation != 0 {
+		dry := *c
+		dry.CAFile = ""
+		if _, err := dry.open("token", "", slog.New(slog.DiscardHandler)); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return errs
+}
+
+// checkSecrets reports which secrets of the clouds are missing or cannot be
+// read.
+func (c Config) checkSecrets() error {
+	var errs []error
+	need := func(section, key, file, env string) {
+		s, err := secret(section+"."+key, file, env)
+		if err == nil && s == "" {
+			err = fmt.Errorf("%s.%s: name the file with the secret, or set %s", section, key, env)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if c.LifePay != nil {
+		need(CloudLifePay, "apikey_file", c.LifePay.APIKeyFile, envLifePayKey)
+	}
+	if c.BIFIT != nil {
+		need(CloudBIFIT, "connector_token_file", c.BIFIT.ConnectorTokenFile, envConnectorToken)
+	}
+	return errors.Join(errs...)
 }

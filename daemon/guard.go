@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"kassad/fiscal"
@@ -82,7 +83,7 @@ func (w *worker) look(ctx context.Context) {
 		view.Status = w.view.Status
 		why, known := w.stands[e.Code]
 		if !known { // the next refusal of the same line is no news
-			why = e.Error()
+			why = strings.TrimPrefix(e.Error(), string(e.Code)+": ")
 		}
 		w.stands = map[fiscal.Code]string{e.Code: why}
 	} else {

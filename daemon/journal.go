@@ -82,6 +82,9 @@ func (j *journal) save(r fiscal.Record) (fiscal.Record, error) {
 // enters the document that it made into what the storage holds.
 func (j *journal) put(tx *spool.Tx, r fiscal.Record) (fiscal.Record, error) {
 	r.SavedAt = time.Now()
+	if r.State.Final() && r.Timing.Total == 0 {
+		r.Timing.Total = r.SavedAt.Sub(r.AcceptedAt)
+	}
 	if err := tx.Put(r); err != nil {
 		return r, err
 	}

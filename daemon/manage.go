@@ -274,7 +274,7 @@ func QuerySpool(s *spool.Spool, q SpoolQuery) (any, error) {
 			}
 			return err
 		})
-		return r, err
+		return withoutRequest(r), err
 	case "check":
 		faults, err := s.Check()
 		return map[string]any{"faults": faults}, err
@@ -314,7 +314,22 @@ func listSpool(s *spool.Spool, q SpoolQuery) (records []fiscal.Record, err error
 		return nil
 	})
 	slices.SortFunc(records, func(a, b fiscal.Record) int { return cmp.Compare(a.Seq, b.Seq) })
-	return records[max(0, len(records)-limit):], err
+	records = records[max(0, len(records)-limit):]
+	for i := range records {
+		records[i] = withoutRequest(records[i])
+	}
+	return records, err
+}
+
+// withoutRequest leaves out what goes to a cloud: it says nothing that the
+// document does not say, but for the token of its callback.
+func withoutRequest(r fiscal.Record) fiscal.Record {
+	if r.Baseline != nil && r.Baseline.Cloud != nil {
+		base, call := *r.Baseline, *r.Baseline.Cloud
+		call.Body, base.Cloud = nil, &call
+		r.Baseline = &base
+	}
+	return r
 }
 
 // eachRecord walks the whole journal.

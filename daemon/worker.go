@@ -171,6 +171,9 @@ func (w *worker) take(r fiscal.Record) {
 			return
 		}
 		if it.record.Seq == r.Seq { // a person has resolved it, a cloud has called, or it has gone elsewhere
+			if r.N < it.record.N {
+				return // moved on since
+			}
 			it.record, it.due, it.last = r, now, now
 			return
 		}
@@ -352,6 +355,7 @@ func (w *worker) drive(ctx context.Context, it *item, ev fiscal.Event) error {
 	for more := true; more; {
 		now := time.Now()
 		ev.Now, ev.Elapsed, ev.Policy = now, now.Sub(it.last), w.policy
+		ev.Slept = slept(it.last, now)
 		it.last = now
 		before := it.record
 		next, effects := fiscal.Step(before, ev)
@@ -363,6 +367,17 @@ func (w *worker) drive(ctx context.Context, it *item, ev fiscal.Event) error {
 		}
 	}
 	return nil
+}
+
+// slept is how much longer the wall clock says it was than the monotonic one,
+// which stands still while a computer is suspended; 0 where it says nothing
+// plausible.
+func slept(last, now time.Time) time.Duration {
+	more := now.Round(0).Sub(last.Round(0)) - now.Sub(last)
+	if more < 0 || more > awayMax {
+		return 0
+	}
+	return more
 }
 
 // sameAttempt tells whether both copies are of the attempt that the device works
@@ -396,6 +411,19 @@ func (w *worker) carryOut(ctx context.Context, it *item, before fiscal.Record, e
 		}
 	}
 	return next, more, nil
+}
+
+// overtaken goes on with a record that somebody else has moved. What was in
+// hand is moved by a service's own word only: it makes documents. A word about
+// an earlier attempt has cost us the answer about this one: it is asked for.
+func (w *worker) overtaken(ctx context.Context, it *item, before fiscal.State) error {
+	if w.cloud != nil && (before == fiscal.Working || before == fiscal.Unknown) {
+		w.fit.worked()
+	}
+	if it.record.State != fiscal.Working || it.record.Device != w.cfg.Name {
+		return nil
+	}
+	return w.drive(ctx, it, fiscal.Event{Kind: fiscal.EventRestart})
 }
 
 // perform calls the device once and turns its answer into an event.

@@ -31,7 +31,8 @@ type Event struct {
 	Kind       EventKind
 	Now        time.Time
 	Elapsed    time.Duration
-	Late       bool // EventBegin: the settlement is older than late_after
+	Slept      time.Duration // what a suspended computer's wall clock says beyond Elapsed
+	Late       bool          // EventBegin: the settlement is older than late_after
 	Baseline   Baseline
 	Receipt    Receipt
 	Counters   *Counters
@@ -156,6 +157,9 @@ func (r Record) spend(ev Event) Record {
 	}
 	if (r.State == Working || r.State == Unknown || r.State == Accepted || r.State == Registered) && r.DoubtLeft > 0 {
 		r.DoubtLeft = max(r.DoubtLeft-ev.Elapsed, 1)
+	}
+	if r.inCloud() && (r.State == Working || r.State == Unknown) && r.DoubtLeft > 0 {
+		r.DoubtLeft = max(r.DoubtLeft-ev.Slept, 1) // the service's memory of a key does not sleep
 	}
 	if r.PauseLeft > 0 {
 		r.PauseLeft = max(r.PauseLeft-ev.Elapsed, 1)

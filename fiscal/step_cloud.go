@@ -402,5 +402,5 @@ func sameDocument(a, b Receipt) bool {
 	case a.Ticket != "" && b.Ticket != "":
 		return a.Ticket == b.Ticket
 	}
-	return a.Key != "" && a.Key == b.Key
+	return a.Key != "" && a.Key == b.Key && a.Device == b.Device
 }

@@ -80,7 +80,7 @@ func storeHint(err error) error {
 type spoolLs struct {
 	configFlag
 	jsonFlag
-	State string `help:"Only this state: accepted, working, unknown, held, done, rejected, cancelled or abandoned." enum:"accepted,working,registered,unknown,held,done,rejected,cancelled,abandoned," default:"" placeholder:"STATE"`
+	State string `help:"Only this state: accepted, working, registered, unknown, held, done, rejected, cancelled or abandoned." enum:"accepted,working,registered,unknown,held,done,rejected,cancelled,abandoned," default:"" placeholder:"STATE"`
 	Limit int    `help:"At most so many, the newest." default:"100" placeholder:"100"`
 }
 
