@@ -30,9 +30,15 @@ func (d *Daemon) addCallbacks() error {
 		return fmt.Errorf("callbacks: %s does not call back", CloudLifePay)
 	}
 	d.callbacks = &callbacks{
-		base: base, secret: secret, store: d.journal, teller: teller, moved: d.handOver, fail: d.fail, log: d.log,
+		base: base, secret: secret, store: d.journal, teller: teller, moved: d.calledBack, fail: d.fail, log: d.log,
 	}
 	return nil
+}
+
+// calledBack follows a record of which LIFE PAY has told: it answers.
+func (d *Daemon) calledBack(r fiscal.Record) {
+	d.workers[CloudLifePay].fit.worked()
+	d.handOver(r)
 }
 
 // callbackURL is where LIFE PAY shall tell of doc; "" for nowhere.

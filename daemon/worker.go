@@ -171,9 +171,6 @@ func (w *worker) take(r fiscal.Record) {
 			return
 		}
 		if it.record.Seq == r.Seq { // a person has resolved it, a cloud has called, or it has gone elsewhere
-			if r.N < it.record.N {
-				return // moved on since
-			}
 			it.record, it.due, it.last = r, now, now
 			return
 		}
@@ -395,6 +392,9 @@ func (w *worker) carryOut(ctx context.Context, it *item, before fiscal.Record, e
 		case fiscal.EffectSave:
 			err := w.save(ctx, it)
 			if errors.Is(err, errOvertaken) {
+				if before.State == fiscal.Working || before.State == fiscal.Unknown { // the service has called back: it answers
+					w.fit.worked()
+				}
 				// If it was only noted upon while the device worked, the device's answer
 				// still stands, for the record as it is now.
 				return ev, sameAttempt(before, it.record), nil
@@ -406,24 +406,13 @@ func (w *worker) carryOut(ctx context.Context, it *item, before fiscal.Record, e
 		case fiscal.EffectWake:
 			it.due = ev.Now.Add(e.After)
 		default:
-			next, more = w.perform(ctx, it, e.Kind), true
-			w.judge(next)
+			had := it.record.Ticket != "" // what became of it says nothing of the next document
+			if next, more = w.perform(ctx, it, e.Kind), true; !had {
+				w.judge(next)
+			}
 		}
 	}
 	return next, more, nil
-}
-
-// overtaken goes on with a record that somebody else has moved. What was in
-// hand is moved by a service's own word only: it makes documents. A word about
-// an earlier attempt has cost us the answer about this one: it is asked for.
-func (w *worker) overtaken(ctx context.Context, it *item, before fiscal.State) error {
-	if w.cloud != nil && (before == fiscal.Working || before == fiscal.Unknown) {
-		w.fit.worked()
-	}
-	if it.record.State != fiscal.Working || it.record.Device != w.cfg.Name {
-		return nil
-	}
-	return w.drive(ctx, it, fiscal.Event{Kind: fiscal.EventRestart})
 }
 
 // perform calls the device once and turns its answer into an event.
