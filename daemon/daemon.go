@@ -153,7 +153,10 @@ func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
 	if cloud != nil {
 		own := policy.Cloud
 		if policy.Cloud = cloud.Delays(); own.Repeat != nil { // of who tests
-			policy.Cloud.Repeat, policy.Cloud.Poll = own.Repeat, own.Poll
+			policy.Cloud.Repeat = own.Repeat
+			if policy.Cloud.Poll != nil { // a service that calls is not asked
+				policy.Cloud.Poll = own.Poll
+			}
 		}
 	}
 	d.journal.policies[dc.Name] = policy

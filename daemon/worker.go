@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"kassad/fiscal"
@@ -27,6 +29,7 @@ type worker struct {
 	onStatus func(deviceView)
 	paused   func() (fiscal.Code, bool) // intake of documents is stopped (design 5.10)
 	fit      fitness
+	waiting  atomic.Uint64 // Seq of the oldest command here that a route may take elsewhere
 	routes   *router
 
 	arrivals *mailbox // accepted, cancelled, and resolved by a person
@@ -175,9 +178,12 @@ func (w *worker) take(r fiscal.Record) {
 			return
 		}
 	}
-	if !r.State.Final() && r.Device == w.cfg.Name {
-		w.queue = append(w.queue, &item{record: r, due: now, last: now})
+	if r.State.Final() || r.Device != w.cfg.Name {
+		return
 	}
+	// In the order of acceptance, whichever backend it comes from.
+	i, _ := slices.BinarySearchFunc(w.queue, r.Seq, func(it *item, seq uint64) int { return cmp.Compare(it.record.Seq, seq) })
+	w.queue = slices.Insert(w.queue, i, &item{record: r, due: now, last: now})
 }
 
 func (w *worker) takeArrivals() {
@@ -311,6 +317,7 @@ func (w *worker) sweep() {
 	}
 	clear(w.queue[len(kept):])
 	w.queue = kept
+	w.tellWaiting()
 	if ended {
 		w.wakeWaiting()
 	}
@@ -328,7 +335,7 @@ func (w *worker) wakeWaiting() {
 // idleFor is how long there is nothing to do.
 func (w *worker) idleFor() time.Duration {
 	now := time.Now()
-	idle := time.Duration(w.cfg.Poll) - now.Sub(w.polled)
+	idle := w.pollEvery() - now.Sub(w.polled)
 	if rest := w.fit.rest(now); w.cloud != nil && rest > 0 {
 		idle = min(idle, rest)
 	}

@@ -52,11 +52,11 @@ func (w *worker) reload(ctx context.Context, r fiscal.Record) fiscal.Event {
 func (w *worker) judge(ev fiscal.Event) {
 	now := time.Now()
 	switch ev.Kind {
-	case fiscal.EventPrepared, fiscal.EventRecovered:
-		if w.cloud == nil { // a cloud has not been asked
+	case fiscal.EventPrepared:
+		if ev.Baseline.Already != nil { // else only its end tells: a condition may show no sooner than at the close
 			w.fit.worked()
 		}
-	case fiscal.EventSubmitted, fiscal.EventVerdict:
+	case fiscal.EventSubmitted, fiscal.EventVerdict, fiscal.EventRecovered:
 		w.fit.worked()
 	case fiscal.EventPrepareFail, fiscal.EventSubmitFail, fiscal.EventFindFail, fiscal.EventReloaded:
 		switch {
