@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"kassad/daemon"
+	"kassad/devices/bifit"
 	"kassad/fiscal"
 )
 
@@ -83,25 +84,67 @@ func TestLinks(t *testing.T) {
 
 // keys lists the keys of a configuration and of everything in it.
 func keys(t reflect.Type) (found []string) {
-	for t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Pointer:
+		return keys(t.Elem())
+	case reflect.Struct:
+	default:
 		return nil
 	}
-	for i := range t.NumField() {
-		found = append(append(found, t.Field(i).Tag.Get("toml")), keys(t.Field(i).Type)...)
+	for f := range t.Fields() {
+		if key := f.Tag.Get("toml"); key != "" {
+			found = append(found, key)
+		} else if !f.Anonymous {
+			continue
+		}
+		found = append(found, keys(f.Type)...)
 	}
 	return found
 }
 
-// TestConfigReference wants every key of the configuration in operations.md.
+// TestConfigReference wants every key of the configuration in operations.md,
+// and those of a service on its own page, too.
 func TestConfigReference(t *testing.T) {
 	t.Parallel()
-	page := pages(t)["../docs/operations.md"]
-	for _, key := range keys(reflect.TypeFor[daemon.Config]()) {
-		if !strings.Contains(page, "`"+key+"`") && !strings.Contains(page, "["+key+"]") && !strings.Contains(page, "["+key+".") {
-			t.Errorf("operations.md does not explain %q", key)
+	all := pages(t)
+	for page, config := range map[string]reflect.Type{
+		"operations.md": reflect.TypeFor[daemon.Config](),
+		"lifepay.md":    reflect.TypeFor[daemon.LifePayConfig](),
+		"bifit.md":      reflect.TypeFor[daemon.BIFITConfig](),
+		"routes.md":     reflect.TypeFor[daemon.RouteConfig](),
+	} {
+		text := all["../docs/"+page]
+		found := keys(config)
+		if len(found) < 4 {
+			t.Errorf("%s: only the keys %q", page, found)
+		}
+		for _, key := range found {
+			if !strings.Contains(text, "`"+key+"`") && !strings.Contains(text, "["+key+"]") && !strings.Contains(text, "["+key+".") {
+				t.Errorf("%s does not explain %q", page, key)
+			}
+		}
+	}
+}
+
+// TestTokens holds the table of words in bifit.md against the driver's: key,
+// word and how sure it is.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	shown := map[string]bool{}
+	for _, row := range strings.Split(pages(t)["../docs/bifit.md"], "\n") {
+		cells := strings.Split(row, "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		shown[strings.Join(cells, "|")] = true
+	}
+	for _, token := range bifit.Tokens() {
+		value := "`" + token.Value + "`"
+		if token.Value == "" {
+			value = "–"
+		}
+		if row := "|`" + token.Key + "`|" + value + "|" + string(token.Mark) + "|"; !shown[row] {
+			t.Errorf("bifit.md has no row %s", row)
 		}
 	}
 }
