@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -102,11 +103,31 @@ func (f *fitness) ill(now time.Time) (time.Duration, fiscal.Code) {
 }
 
 // may tells whether a document may be tried here: nothing stands against it,
-// or the breaker's pause is over.
+// or the breaker's pause is over. A dead line is not tried with documents: a
+// reading of the status tells when it is back.
 func (f *fitness) may(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.status.since.IsZero() && f.doubting.since.IsZero() && !now.Before(f.until)
+	dead := f.document.why == fiscal.CodeCloudAway || f.document.why == fiscal.CodePrinterAway
+	return f.status.since.IsZero() && f.doubting.since.IsZero() && !dead && !now.Before(f.until)
+}
+
+// heal notes a status in which nothing stands against documents. It ends what
+// a status would show; what only a document finds out stays until one works.
+func (f *fitness) heal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status = illness{}
+	if slices.Contains(shownByStatus, f.document.why) {
+		f.document, f.fails, f.until = illness{}, 0, time.Time{}
+	}
+}
+
+// shownByStatus are the reasons that stand in a status while they last.
+var shownByStatus = []fiscal.Code{
+	fiscal.CodePrinterAway, fiscal.CodeCloudAway, fiscal.CodePaperOut, fiscal.CodeCoverOpen, fiscal.CodePrinterBusy,
+	fiscal.CodePrinterFault, fiscal.CodeShiftExpired, fiscal.CodeFNFull, fiscal.CodeFNExpired, fiscal.CodeFNMissing,
+	fiscal.CodeFNFault, fiscal.CodeOFDOverdue,
 }
 
 // rest is how long the breaker stays open.

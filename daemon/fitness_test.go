@@ -26,10 +26,10 @@ func TestFitness(t *testing.T) {
 	f.stands(at(10), "")
 	check("and heals", 10, 0, "", true)
 
-	f.failed(at(0), fiscal.CodeCloudAway, breakMax)
-	check("a document failed", 10, 10*time.Second, fiscal.CodeCloudAway, false)
-	check("one may try", 30, 30*time.Second, fiscal.CodeCloudAway, true)
-	f.failed(at(30), fiscal.CodeCloudAway, breakMax)
+	f.failed(at(0), fiscal.CodeCloudAccount, breakMax)
+	check("a document failed", 10, 10*time.Second, fiscal.CodeCloudAccount, false)
+	check("one may try", 30, 30*time.Second, fiscal.CodeCloudAccount, true)
+	f.failed(at(30), fiscal.CodeCloudAccount, breakMax)
 	if rest := f.rest(at(30)); rest != time.Minute {
 		t.Errorf("the second failure rests %v", rest)
 	}
@@ -41,6 +41,15 @@ func TestFitness(t *testing.T) {
 	}
 	f.worked()
 	check("an answer closes it", 31, 0, "", true)
+
+	f.failed(at(0), fiscal.CodeCloudAway, breakMax)
+	check("a dead line is not tried with documents", 60, time.Minute, fiscal.CodeCloudAway, false)
+	f.heal()
+	check("the line is back", 60, 0, "", true)
+	f.failed(at(0), fiscal.CodeShiftClosed, breakFirst)
+	f.heal()
+	check("what no status shows stays", 10, 10*time.Second, fiscal.CodeShiftClosed, false)
+	f.worked()
 
 	f.doubt(at(0), true)
 	f.stands(at(1), fiscal.CodePrinterAway)

@@ -65,10 +65,21 @@ func (w *worker) clearNotices() {
 
 // poll reads the status when its time has come.
 func (w *worker) poll(ctx context.Context) {
-	if time.Since(w.polled) < time.Duration(w.cfg.Poll) {
+	if time.Since(w.polled) < w.pollEvery() {
 		return
 	}
 	w.look(ctx)
+}
+
+// pollIll is how often the way to a cloud is looked at while it is away.
+const pollIll = 5 * time.Second
+
+func (w *worker) pollEvery() time.Duration {
+	every := time.Duration(w.cfg.Poll)
+	if ill, _ := w.fit.ill(time.Now()); w.cloud != nil && ill > 0 {
+		every = min(every, pollIll)
+	}
+	return every
 }
 
 // look reads the status of the device, publishes it, and raises and clears
@@ -103,23 +114,22 @@ func (w *worker) look(ctx context.Context) {
 
 // feel learns from a status whether documents can be made here. A closed shift
 // is the usual state of a closed shop; only a receipt tells that it is in the
-// way. A cloud's status is that of the line alone: it ends a pause that came
-// from the line, and no other.
+// way. A cloud's status is that of the line alone: it says nothing of documents
+// while the line is up, and ends what came of the line when it comes up.
 func (w *worker) feel(view deviceView) {
 	now := time.Now()
-	if w.cloud != nil {
-		if _, why := w.fit.ill(now); view.Link && !w.view.Link && why == fiscal.CodeCloudAway {
-			w.fit.worked()
-		}
-		return
-	}
 	why := view.Why
 	for _, c := range view.Status.Conditions {
 		if view.Link && c != fiscal.CodeShiftClosed {
 			why = c
 		}
 	}
-	w.fit.stands(now, why)
+	switch {
+	case why == "" && (w.cloud == nil || !w.view.Link):
+		w.fit.heal()
+	case w.cloud == nil:
+		w.fit.stands(now, why)
+	}
 	if ill, _ := w.fit.ill(now); ill == 0 {
 		w.alerts.clear(w.cfg.Name, fiscal.CodeRouteFallback)
 	}

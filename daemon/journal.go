@@ -304,7 +304,7 @@ func (j *journal) resolve(id string, decision fiscal.Resolution) (fiscal.Record,
 		func(r fiscal.Record) *fiscal.Error {
 			switch {
 			case !r.Decidable():
-				return fiscal.Refuse(fiscal.CodeBadValue, "id", "the command is "+string(r.State)+", not held")
+				return fiscal.Refuse(fiscal.CodeNotHeld, "id", "the command is "+string(r.State))
 			case decision.Action == fiscal.ResolveReload && r.Ticket == "":
 				return fiscal.Refuse(fiscal.CodeUnsupported, "id", "no cloud has a document of this command that failed")
 			}

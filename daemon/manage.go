@@ -32,7 +32,12 @@ func (d *Daemon) manage(ctx context.Context, op, by, via string, body json.RawMe
 	result, err := d.operate(ctx, op, by, body)
 	var refusal *fiscal.Error
 	if err != nil {
-		refusal = fiscal.AsError(err, fiscal.CodeBadValue)
+		refusal = fiscal.AsError(err, fiscal.CodeBadRequest)
+	}
+	if refusal != nil && refusal.Code == fiscal.CodeBadValue { // whose words are for who rings up a sale
+		plain := *refusal
+		plain.Code = fiscal.CodeBadRequest
+		refusal = &plain
 	}
 	outcome := "done"
 	if refusal != nil {

@@ -64,8 +64,8 @@ func (r *router) able(route RouteConfig, verb fiscal.Verb, doc fiscal.Document) 
 }
 
 // choose picks the backend for a receipt that arrives: the first of the route
-// that can carry it and has not been away for longer than fallback_after; if
-// all have, the first, where it waits.
+// that can carry it and has not been away for longer than fallback_after. If
+// all have, it waits behind what waits already: the spool drains in order.
 func (r *router) choose(route RouteConfig, verb fiscal.Verb, doc fiscal.Document, now time.Time) (*worker, *fiscal.Error) {
 	able, refusals := r.able(route, verb, doc)
 	if len(able) == 0 {
@@ -82,7 +82,22 @@ func (r *router) choose(route RouteConfig, verb fiscal.Verb, doc fiscal.Document
 	if route.NoContact == NoContactRefuse && needsContact(refusals) {
 		return nil, fiscal.Refuse(fiscal.CodeContactRequired, "customer", "the printers of the route are away")
 	}
-	return able[0], nil
+	behind := able[0]
+	for _, w := range able {
+		if first, oldest := w.waiting.Load(), behind.waiting.Load(); first != 0 && (oldest == 0 || first < oldest) {
+			behind = w
+		}
+	}
+	return behind, nil
+}
+
+// tellWaiting notes the oldest command that waits here, for choose.
+func (w *worker) tellWaiting() {
+	first := uint64(0)
+	if i := slices.IndexFunc(w.queue, w.mayLeave); i >= 0 {
+		first = w.queue[i].record.Seq
+	}
+	w.waiting.Store(first)
 }
 
 // worst is the refusal to tell when no backend can: what the buyer can mend
@@ -164,6 +179,6 @@ func (w *worker) sendOn(ctx context.Context) error {
 			w.routes.workers[to].arrivals.put(r)
 		}
 	}
-	w.sweep()
+	w.sweep() // tells what waits now, too
 	return nil
 }

@@ -53,6 +53,8 @@ const (
 	CodeDeviceRefused      Code = "device-refused" // the device refused the content with a code of its own
 	CodeContactRequired    Code = "contact-required"
 	CodeTestMode           Code = "test-mode"
+	CodeBadRequest         Code = "bad-request"
+	CodeNotHeld            Code = "not-held"
 
 	CodeCondition    Code = "condition" // "wait" has passed while a condition stood
 	CodePaperOut     Code = "paper-out"

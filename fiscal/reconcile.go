@@ -10,17 +10,16 @@ import (
 // Report is the outcome of a reconciliation: what the journal says was made,
 // held against what somebody else says (design 6).
 type Report struct {
-	ID      string          `json:"id"` // grows with time
-	At      time.Time       `json:"at"`
-	Why     ReportReason    `json:"why"`
-	By      string          `json:"by,omitempty"`     // the person who asked
-	Since   time.Time       `json:"since,omitzero"`   // the period; zero of a shift
-	Until   time.Time       `json:"until,omitzero"`   // not included
-	Device  string          `json:"device,omitempty"` // when only one was asked about
-	Shift   uint32          `json:"shift,omitempty"`  // when only one was asked about
-	Parts   []ReportSection `json:"parts"`
-	Agrees  bool            `json:"agrees"` // every section does
-	Partial string          `json:"partial,omitempty"`
+	ID     string          `json:"id"` // grows with time
+	At     time.Time       `json:"at"`
+	Why    ReportReason    `json:"why"`
+	By     string          `json:"by,omitempty"`     // the person who asked
+	Since  time.Time       `json:"since,omitzero"`   // the period; zero of a shift
+	Until  time.Time       `json:"until,omitzero"`   // not included
+	Device string          `json:"device,omitempty"` // when only one was asked about
+	Shift  uint32          `json:"shift,omitempty"`  // when only one was asked about
+	Parts  []ReportSection `json:"parts"`
+	Agrees bool            `json:"agrees"` // every section does
 }
 
 // ReportReason is what a reconciliation was made for.
@@ -83,7 +82,7 @@ func (s *ReportSection) Differs() bool { return len(s.Differences) > 0 }
 // Judge sets Agrees of the report and its sections, and puts the differences in
 // order: figures first, then by document. A report of nothing agrees.
 func (r *Report) Judge() {
-	r.Agrees = r.Partial == ""
+	r.Agrees = true
 	for i := range r.Parts {
 		s := &r.Parts[i]
 		s.Agrees = !s.Incomplete && !s.Differs()
@@ -108,7 +107,7 @@ func (r *Report) Backends() []string {
 // Of is what the report says of one backend: how many differences, whether all
 // of its sections agree, and the first difference.
 func (r *Report) Of(backend string) (differences int, agrees bool, first Mismatch) {
-	agrees = r.Partial == ""
+	agrees = true
 	for i := range r.Parts {
 		s := &r.Parts[i]
 		if s.Backend != backend {

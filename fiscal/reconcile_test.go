@@ -328,7 +328,6 @@ func TestJudge(t *testing.T) {
 		"differs":     {Report{Parts: []ReportSection{{Backend: "front"}, differs, {Backend: "back"}, differs}}, false, []string{"front", "back"}, 2, false},
 		"another":     {Report{Parts: []ReportSection{{Backend: "front"}, {Differences: differs.Differences}}}, false, []string{"front"}, 0, true},
 		"unread":      {Report{Parts: []ReportSection{{Backend: "front", Incomplete: true}}}, false, []string{"front"}, 0, false},
-		"partial":     {Report{Partial: "the journal is too long"}, false, nil, 0, false},
 		"unconfirmed": {Report{Parts: []ReportSection{{Backend: "front", Unconfirmed: []Unconfirmed{{ID: "a"}}}}}, true, []string{"front"}, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {

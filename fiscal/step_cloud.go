@@ -304,6 +304,8 @@ func (r Record) told(ev Event) (Record, []Effect) {
 	current := ev.Device == r.Device && ev.Key == r.cloudKey()
 	made := ev.Verdict.Finding == Made
 	switch {
+	case r.contradicts(ev):
+		return r.contradicted(ev)
 	case made && !r.State.Final() && (current || r.State == Accepted) && r.alien(ev.Verdict.Receipt):
 		return r.holdAlien(ev.Verdict.Receipt)
 	case r.State == Accepted:
@@ -322,6 +324,27 @@ func (r Record) told(ev Event) (Record, []Effect) {
 		return r.recovered(ev)
 	}
 	return r, nil
+}
+
+// contradicts tells whether a word about an attempt names another document in
+// the same breath: by the service's name of it, or by another key.
+func (r Record) contradicts(ev Event) bool {
+	got := ev.Verdict.Receipt
+	if got.Key != "" && got.Key != ev.Key {
+		return true
+	}
+	current := r.State != Accepted && ev.Device == r.Device && ev.Key == r.cloudKey()
+	return current && got.Ticket != "" && r.Ticket != "" && got.Ticket != r.Ticket
+}
+
+// contradicted changes nothing but what a person sees.
+func (r Record) contradicted(ev Event) (Record, []Effect) {
+	why := Refuse(CodeCloudPending, "", "the service names another document under this one's address: "+ev.Verdict.Receipt.Ticket)
+	if r.State != Registered || r.Overdue() || r.Waiting != nil && r.Waiting.Code == why.Code {
+		return r, nil
+	}
+	r.Waiting = why
+	return r, []Effect{save}
 }
 
 // adopt takes over an attempt that was thought to have come to nothing, before

@@ -23,11 +23,9 @@ type Reconciliation struct {
 	Device string `json:"device,omitempty"`
 	Shift  uint32 `json:"shift,omitempty"`
 	// Agrees tells that every section does.
-	Agrees bool `json:"agrees"`
-	// Partial is why a part of the period is not in the report.
-	Partial string             `json:"partial,omitempty"`
-	Parts   []ReconciledPart   `json:"parts"`
-	Cut     *ReconciliationCut `json:"cut,omitempty"`
+	Agrees bool               `json:"agrees"`
+	Parts  []ReconciledPart   `json:"parts"`
+	Cut    *ReconciliationCut `json:"cut,omitempty"`
 }
 
 // ReconciliationCut says how much was left out to fit into a message. The
@@ -176,7 +174,7 @@ type ReconciliationItem struct {
 func NewReconciliation(r fiscal.Report) Reconciliation {
 	out := Reconciliation{
 		ID: r.ID, At: Instant(r.At), Why: r.Why, By: r.By, Since: Instant(r.Since), Until: Instant(r.Until),
-		Device: r.Device, Shift: r.Shift, Agrees: r.Agrees, Partial: r.Partial, Parts: []ReconciledPart{},
+		Device: r.Device, Shift: r.Shift, Agrees: r.Agrees, Parts: []ReconciledPart{},
 	}
 	for i := range r.Parts {
 		out.Parts = append(out.Parts, newReconciledPart(&r.Parts[i]))

@@ -64,7 +64,7 @@ func EncodeReconciliation(r Reconciliation) []byte { return encode(r.Fit()) }
 // Of is the report as far as it is about one backend.
 func (r Reconciliation) Of(backend string) Reconciliation {
 	all := r.Parts
-	r.Parts, r.Agrees = []ReconciledPart{}, r.Partial == ""
+	r.Parts, r.Agrees = []ReconciledPart{}, true
 	for _, p := range all {
 		if p.Backend == backend {
 			r.Parts = append(r.Parts, p)

@@ -32,9 +32,6 @@ func printReport(w io.Writer, r mqtt.Reconciliation) error {
 		by = " by " + r.By
 	}
 	fmt.Fprintf(w, "report %s, %s, %s%s: %s\n", r.ID, local(time.Time(r.At)), r.Why, by, about(r.Device, r.Shift, r.Since, r.Until))
-	if r.Partial != "" {
-		fmt.Fprintln(w, "not whole:", r.Partial)
-	}
 	if len(r.Parts) == 0 {
 		fmt.Fprintln(w, "\nno documents")
 	}

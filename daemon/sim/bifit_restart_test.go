@@ -138,11 +138,11 @@ func TestBIFITReloadOperation(t *testing.T) {
 				body obj
 				want fiscal.Code
 			}{
-				{obj{"id": id}, fiscal.CodeBadValue},
-				{obj{"id": id, "confirmed": false}, fiscal.CodeBadValue},
-				{obj{"id": id, "confirmed": true, "force": true}, fiscal.CodeBadValue},
+				{obj{"id": id}, fiscal.CodeBadRequest},
+				{obj{"id": id, "confirmed": false}, fiscal.CodeBadRequest},
+				{obj{"id": id, "confirmed": true, "force": true}, fiscal.CodeBadRequest},
 				{obj{"id": "nobody", "confirmed": true}, fiscal.CodeNotFound},
-				{obj{"id": open.ID, "confirmed": true}, fiscal.CodeBadValue},
+				{obj{"id": open.ID, "confirmed": true}, fiscal.CodeBadRequest},
 			} {
 				if got := ask(c.body); got != c.want {
 					t.Errorf("%v: %q, want %q", c.body, got, c.want)
@@ -155,7 +155,7 @@ func TestBIFITReloadOperation(t *testing.T) {
 				t.Errorf("refused: %s", got)
 			}
 			p.ends(fiscal.Done)
-			if got := ask(obj{"id": id, "confirmed": true}); got != fiscal.CodeBadValue {
+			if got := ask(obj{"id": id, "confirmed": true}); got != fiscal.CodeNotHeld {
 				t.Errorf("once more after the end: %q", got)
 			}
 			if n := onlyDocument(t, s).Reloads; n != 1 {

@@ -211,7 +211,7 @@ func checkResolve(t *testing.T, e *ear) {
 		t.Errorf("resolve of nothing: %+v", a)
 	}
 	for _, body := range []obj{{"id": "x"}, {"id": "x", "action": "forget"}, {"id": "x", "action": "done-elsewhere"}, {"id": "x", "action": "retry", "why": 1}, {"node": "leave"}} {
-		if a := e.manage(t, "resolve", "ivanov", body); a.State != "rejected" || a.Error.Code != "bad-value" {
+		if a := e.manage(t, "resolve", "ivanov", body); a.State != "rejected" || a.Error.Code != "bad-request" {
 			t.Errorf("resolve %v: %+v", body, a)
 		}
 	}

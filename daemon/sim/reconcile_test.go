@@ -208,8 +208,8 @@ func TestReconcileOnCommand(t *testing.T) {
 		t.Errorf("%s", mustJSON(later))
 	}
 	for body, code := range map[string]fiscal.Code{
-		`{"shift":1,"since":"2026-01-01"}`: fiscal.CodeBadValue, `{"since":"yesterday"}`: fiscal.CodeBadValue, `{"device":"back"}`: fiscal.CodeUnknownDevice,
-		`{"since":"2026-01-02","until":"2026-01-01"}`: fiscal.CodeBadValue, `{"id":"x"}`: fiscal.CodeNotFound, `{"what":1}`: fiscal.CodeBadValue,
+		`{"shift":1,"since":"2026-01-01"}`: fiscal.CodeBadRequest, `{"since":"yesterday"}`: fiscal.CodeBadRequest, `{"device":"back"}`: fiscal.CodeUnknownDevice,
+		`{"since":"2026-01-02","until":"2026-01-01"}`: fiscal.CodeBadRequest, `{"id":"x"}`: fiscal.CodeNotFound, `{"what":1}`: fiscal.CodeBadRequest,
 	} {
 		a := w.manage(t, "reconcile", "ivanov", json.RawMessage(body))
 		if a.Error == nil || a.Error.Code != string(code) {
@@ -318,7 +318,7 @@ func TestImportNamesTheDocument(t *testing.T) {
 	}
 	var refusal *fiscal.Error
 	_, err := daemon.Control(t.Context(), s.Config, "reconcile-import", "ivanov", obj{"file": "f", "text": []byte("fd;total\n1;x\n")})
-	if !errors.As(err, &refusal) || refusal.Code != fiscal.CodeBadValue || !strings.Contains(err.Error(), "line 2") {
+	if !errors.As(err, &refusal) || refusal.Code != fiscal.CodeBadRequest || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("%v", err)
 	}
 }

@@ -85,7 +85,7 @@ func tokenSchema(t reflect.Type) *jsonschema.Schema {
 	case *fiscal.AgentType:
 		return words("agent")
 	case *fiscal.State:
-		return enum(fiscal.Accepted, fiscal.Working, fiscal.Unknown, fiscal.Held, fiscal.Done, fiscal.Rejected, fiscal.Cancelled,
+		return enum(fiscal.Accepted, fiscal.Working, fiscal.Registered, fiscal.Unknown, fiscal.Held, fiscal.Done, fiscal.Rejected, fiscal.Cancelled,
 			fiscal.Abandoned, fiscal.Expired)
 	case *fiscal.Action:
 		return enum(fiscal.ResolveRetry, fiscal.ResolveAsCorrection, fiscal.ResolveDoneElsewhere, fiscal.ResolveGiveUp)
