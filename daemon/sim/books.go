@@ -35,6 +35,9 @@ type Books struct {
 	// Tickets says which document ("FN/FD") each document of a cloud became; ""
 	// for none.
 	Tickets map[string]string
+	// Doubles are second documents that the scenario is about ("FN/FD") with the
+	// command that they are of. The journal must know of each.
+	Doubles map[string]string
 	// Foreign are documents that the scenario made behind the daemon's back.
 	Foreign map[string]bool // "FN/FD"
 }
@@ -49,6 +52,9 @@ func (b Books) Violations() []string {
 	}
 	for _, t := range b.Told {
 		c.told(t)
+	}
+	for document, id := range b.Doubles {
+		c.double(document, id)
 	}
 	for serial, ledger := range b.Ledgers {
 		c.ledger(serial, ledger)
@@ -104,6 +110,21 @@ func (c *checker) record(r fiscal.Record) {
 	case r.Verb.Receipt() && e.Total != int64(r.Document.Total):
 		c.violation("journal: %s is %s, document %s is %s", r.ID, r.Document.Total, id, fiscal.Money(e.Total))
 	}
+}
+
+// double wants the journal to tell of a second document of a command.
+func (c *checker) double(document, id string) {
+	i := slices.IndexFunc(c.books.Journal, func(r fiscal.Record) bool { return r.ID == id })
+	if i < 0 || !slices.ContainsFunc(c.books.Journal[i].Late, func(late fiscal.Receipt) bool {
+		serial, fd, ok := c.document(late)
+		return ok && docID(serial, fd) == document
+	}) {
+		c.violation("journal: %s does not tell of its second document %s", id, document)
+	}
+	if other := c.owner[document]; other != "" {
+		c.violation("journal: %s claims %s, the second document of %s", other, document, id)
+	}
+	c.owner[document] = id
 }
 
 // document finds what a receipt stands for. A cloud may have told no more than

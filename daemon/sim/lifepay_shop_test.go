@@ -165,6 +165,20 @@ func tell(t *testing.T, url string, content obj) {
 	}
 }
 
+// boiling is the sale of these tests.
+func boiling() obj { return byMail(obj{"cash": 1500}, kettle()) }
+
+// retry is a person's word that a held sale is to be begun again. A new start
+// spares the pause of the circuit breaker.
+func retry(t *testing.T, s *Shop, till *Till, p *pending) (*Till, *pending) {
+	t.Helper()
+	if err := resolve(t, s, p.id, fiscal.ResolveRetry, 0); err != nil {
+		t.Fatal(err)
+	}
+	till = restart(t, s, till)
+	return till, beginRaw(t, till, fiscal.VerbSale, p.id, Request(p.id, boiling()))
+}
+
 // cloudOrder is a command for LIFE PAY.
 type cloudOrder struct {
 	verb fiscal.Verb

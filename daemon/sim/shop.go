@@ -66,6 +66,7 @@ type Shop struct {
 	told    map[string]*Told
 	order   []string
 	foreign map[string]bool
+	doubles map[string]string
 	retired []*fn.Storage // taken out of a printer
 	tills   []*Till
 }
@@ -81,7 +82,7 @@ func Open(ctx context.Context, opt Options) (*Shop, error) {
 	if len(opt.Printers) == 0 && !opt.NoPrinter {
 		opt.Printers = map[string]printer.Config{"front": {}}
 	}
-	s := &Shop{opt: opt, Printers: map[string]*printer.Printer{}, doors: map[string]*door{}, told: map[string]*Told{}, foreign: map[string]bool{}}
+	s := &Shop{opt: opt, Printers: map[string]*printer.Printer{}, doors: map[string]*door{}, told: map[string]*Told{}, foreign: map[string]bool{}, doubles: map[string]string{}}
 	s.Config = daemon.DefaultConfig()
 	s.Config.DataDir = opt.Dir
 	s.Config.Broker.Listen = "127.0.0.1:0"
@@ -234,6 +235,13 @@ func (s *Shop) ForeignSale(device string, total fiscal.Money) (fd uint32, err er
 	return doc.Number, err
 }
 
+// Double enters a second document of a command, which the scenario is about.
+func (s *Shop) Double(id, storage string, fd uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doubles[docID(storage, fd)] = id
+}
+
 // SwapStorage puts another fiscal storage into a printer, as a service engineer
 // does. What the old one holds stays in the books.
 func (s *Shop) SwapStorage(device string, other *fn.Storage) {
@@ -246,7 +254,7 @@ func (s *Shop) SwapStorage(device string, other *fn.Storage) {
 // Books gathers the three accounts. The journal is read from the running
 // daemon.
 func (s *Shop) Books(ctx context.Context) (Books, error) {
-	b := Books{Ledgers: map[string][]fn.Entry{}, Foreign: map[string]bool{}}
+	b := Books{Ledgers: map[string][]fn.Entry{}, Foreign: map[string]bool{}, Doubles: map[string]string{}}
 	records, err := s.Daemon().Records()
 	if err != nil {
 		return b, err
@@ -264,6 +272,7 @@ func (s *Shop) Books(ctx context.Context) (Books, error) {
 	for id := range s.foreign {
 		b.Foreign[id] = true
 	}
+	maps.Copy(b.Doubles, s.doubles)
 	for _, p := range s.Printers {
 		b.Ledgers[p.Storage().Serial()] = p.Storage().Ledger()
 	}
