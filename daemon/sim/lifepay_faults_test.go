@@ -25,7 +25,7 @@ type lifePayFault struct {
 }
 
 // shortCall is a timeout for answers that do not come.
-const shortCall = 300 * time.Millisecond
+const shortCall = 150 * time.Millisecond
 
 func lifePayFaults() []lifePayFault {
 	doubt := func(kind lifepay.FaultKind) lifePayFault {
