@@ -190,3 +190,29 @@ func TestLifePayTestMode(t *testing.T) {
 		})
 	}
 }
+
+// Cash needs the serial of a printer, and an electronic receipt a contact:
+// without, nothing is sent.
+func TestLifePayCannotCarry(t *testing.T) {
+	t.Parallel()
+	s, till := lifePay{config: func(c *daemon.LifePayConfig) { c.TargetSerial = "" }}.open(t)
+	for _, tt := range []struct {
+		verb fiscal.Verb
+		body obj
+		code fiscal.Code
+	}{
+		{fiscal.VerbCashIn, obj{"amount": 1000}, fiscal.CodeUnsupported},
+		{fiscal.VerbCashOut, obj{"amount": 1000}, fiscal.CodeUnsupported},
+		{fiscal.VerbSale, receipt(obj{"cash": 1500}, kettle()), fiscal.CodeContactRequired},
+		{fiscal.VerbSale, byMail(obj{"other": "#"}, kettle()), fiscal.CodeUnsupported},
+		{fiscal.VerbSale, byMail(obj{"cash": 1500}, item("Сигареты", "220", "1", "vat22", obj{"subject": 33})), fiscal.CodeMarkingUnsupported},
+	} {
+		a, err := till.Call(t.Context(), tt.verb, tt.body)
+		if err != nil || a.State != fiscal.Rejected || a.Error.Code != tt.code {
+			t.Errorf("%s: %v, %s", tt.verb, err, a.Raw)
+		}
+	}
+	if n := len(s.LifePay.Requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
