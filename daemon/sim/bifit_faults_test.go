@@ -216,7 +216,7 @@ func TestBIFITRepeatRefused(t *testing.T) {
 	p := begin(t, till, fiscal.VerbSale, byMail(obj{"cash": "#"}, kettle()))
 	p.held(fiscal.CodeNeedsPerson)
 	d := onlyDocument(t, s)
-	elsewhere(s, d.Fiscal.FN, d.Fiscal.FD)
+	disown2(s, d.Fiscal.FN, d.Fiscal.FD)
 	if err := resolve(t, s, p.id, fiscal.ResolveDoneElsewhere, d.Fiscal.FD); err != nil {
 		t.Error(err)
 	}

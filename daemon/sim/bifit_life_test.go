@@ -54,7 +54,7 @@ func foundInCabinet(t *testing.T, s *Shop, p *pending) {
 	if len(made) != 1 {
 		t.Fatalf("made %+v", made)
 	}
-	elsewhere(s, made[0].FN, made[0].FD)
+	disown2(s, made[0].FN, made[0].FD)
 	if err := resolve(t, s, p.id, fiscal.ResolveDoneElsewhere, made[0].FD); err != nil {
 		t.Error(err)
 	}

@@ -144,14 +144,6 @@ func look(t *testing.T, till *Till, device string) {
 	}
 }
 
-// elsewhere marks a cloud's document as settled by a person's word: no command
-// owns it.
-func elsewhere(s *Shop, fn string, fd uint32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.foreign[docID(fn, fd)] = true
-}
-
 // reload asks for a document to be tried again, by the control socket.
 func reload(t *testing.T, s *Shop, body obj) error {
 	t.Helper()
@@ -166,3 +158,7 @@ func codeOf(err error) fiscal.Code {
 	}
 	return fiscal.AsError(err, "").Code
 }
+
+// elsewhere marks a cloud's document as settled by a person's word: no command
+// owns it.
+func elsewhere(s *Shop, fn string, fd uint32) { disown2(s, fn, fd) }

@@ -254,21 +254,31 @@ func (s *Shop) SwapStorage(device string, other *fn.Storage) {
 // Books gathers the three accounts. The journal is read from the running
 // daemon.
 func (s *Shop) Books(ctx context.Context) (Books, error) {
-	b := Books{Ledgers: map[string][]fn.Entry{}, Foreign: map[string]bool{}, Doubles: map[string]string{}}
-	records, err := s.Daemon().Records()
+	b, err := s.ledgers()
 	if err != nil {
 		return b, err
 	}
-	b.Journal = records
+	if b.Journal, err = s.Daemon().Records(); err != nil {
+		return b, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.order {
+		b.Told = append(b.Told, *s.told[id])
+	}
+	return b, nil
+}
+
+// ledgers is the account of the tax office alone.
+func (s *Shop) ledgers() (Books, error) {
+	b := Books{Ledgers: map[string][]fn.Entry{}, Foreign: map[string]bool{}, Doubles: map[string]string{}}
+	var err error
 	if b.Tickets, err = s.tickets(); err != nil {
 		return b, err
 	}
 	s.cloudLedgers(&b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, id := range s.order {
-		b.Told = append(b.Told, *s.told[id])
-	}
 	for id := range s.foreign {
 		b.Foreign[id] = true
 	}
