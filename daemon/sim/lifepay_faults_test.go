@@ -83,34 +83,37 @@ func tellByHand(t *testing.T, s *Shop, p *pending, key string) {
 func TestLifePayFaults(t *testing.T) {
 	t.Parallel()
 	tried := map[lifepay.FaultKind]bool{}
+	cases := map[string]func(*testing.T){}
 	for _, f := range lifePayFaults() {
 		tried[f.fault.Kind] = true
 		for _, ffd := range []string{fiscal.FFD105, fiscal.FFD12} {
-			t.Run(string(f.fault.Kind)+" "+ffd, func(t *testing.T) {
-				t.Parallel()
-				cloud := lifepay.Config{}
-				if ffd == fiscal.FFD12 { // mostly, the repeat comes before the callback
-					cloud.Delays.Callback = shortCall / 2
-				}
-				if ffd == fiscal.FFD105 {
-					cloud.Accounts = till105()
-				}
-				s, till := lifePay{cloud: cloud, config: func(c *daemon.LifePayConfig) {
-					c.FFD = ffd
-					if f.timeout != 0 {
-						c.Timeout = daemon.Duration(f.timeout)
-					}
-				}}.open(t)
-				for _, o := range lifePayOrders(ffd) {
-					f.meet(t, s, till, o)
-				}
-			})
+			cases[string(f.fault.Kind)+" "+ffd] = func(t *testing.T) { f.run(t, ffd) }
 		}
 	}
+	sideBySide(t, cases, func(t *testing.T, run func(*testing.T)) { run(t) })
 	for _, kind := range lifepay.FaultKinds() {
 		if !tried[kind] {
 			t.Errorf("nobody tries %s", kind)
 		}
+	}
+}
+
+// run gives all commands of a version to a service with the fault.
+func (f lifePayFault) run(t *testing.T, ffd string) {
+	cloud := lifepay.Config{}
+	if ffd == fiscal.FFD105 {
+		cloud.Accounts = till105()
+	} else { // mostly, the repeat comes before the callback
+		cloud.Delays.Callback = shortCall
+	}
+	s, till := lifePay{cloud: cloud, config: func(c *daemon.LifePayConfig) {
+		c.FFD = ffd
+		if f.timeout != 0 {
+			c.Timeout = daemon.Duration(f.timeout)
+		}
+	}}.open(t)
+	for _, o := range lifePayOrders(ffd) {
+		f.meet(t, s, till, o)
 	}
 }
 

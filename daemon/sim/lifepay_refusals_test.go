@@ -15,6 +15,7 @@ import (
 // wrong, and waits where the account is: nothing was made in either case.
 func TestLifePayRefusals(t *testing.T) {
 	t.Parallel()
+	cases := map[string]func(*testing.T){}
 	for _, tt := range []struct {
 		fault lifepay.Fault
 		code  fiscal.Code
@@ -32,8 +33,7 @@ func TestLifePayRefusals(t *testing.T) {
 		if tt.fault.Kind == "" {
 			tt.fault.Kind = lifepay.FaultRefuse
 		}
-		t.Run(fmt.Sprintf("%s %d %s", tt.fault.Kind, tt.fault.Code, tt.code), func(t *testing.T) {
-			t.Parallel()
+		cases[fmt.Sprintf("%s %d %s", tt.fault.Kind, tt.fault.Code, tt.code)] = func(t *testing.T) {
 			s, till := lifePay{}.open(t)
 			tt.fault.Times = -1
 			fail(t, s, tt.fault)
@@ -47,8 +47,9 @@ func TestLifePayRefusals(t *testing.T) {
 				return
 			}
 			heals(t, s, till, p, tt.code, s.LifePay.ClearFaults)
-		})
+		}
 	}
+	sideBySide(t, cases, func(t *testing.T, run func(*testing.T)) { run(t) })
 }
 
 // heals wants a sale to wait for a condition, with its alert, and to be made
@@ -166,7 +167,7 @@ func TestLifePayInternalError(t *testing.T) {
 			if n := len(s.LifePay.Documents()); n != 0 {
 				t.Errorf("%d documents", n)
 			}
-			_, p = retry(t, s, till, p)
+			p = retry(t, s, till, p)
 			finish(t, s, extID(s, p.id, 2), lifepay.Outcome{})
 			p.ends(fiscal.Done)
 		})

@@ -103,7 +103,7 @@ func TestLifePayWindow(t *testing.T) {
 		t.Errorf("%d requests after the window", n-len(before))
 	}
 	s.LifePay.ClearFaults()
-	_, p = retry(t, s, till, p)
+	p = retry(t, s, till, p)
 	p.ends(fiscal.Done)
 	if d := one(t, s, extID(s, p.id, 2)); !strings.HasSuffix(d.ExtID, "-2") || len(s.LifePay.Documents()) != 1 {
 		t.Errorf("%+v", s.LifePay.Documents())
@@ -131,7 +131,7 @@ func lost(t *testing.T) (*Shop, *Till, *pending) {
 func TestLifePayLateDocument(t *testing.T) {
 	t.Parallel()
 	s, till, p := lost(t)
-	_, p = retry(t, s, till, p)
+	p = retry(t, s, till, p)
 	done := p.ends(fiscal.Done)
 	w := watch(t, s)
 	first := finish(t, s, extID(s, p.id, 1), lifepay.Outcome{})
@@ -174,8 +174,11 @@ func TestLifePayLateWhileTheSecondIsMade(t *testing.T) {
 		t.Run(string(where), func(t *testing.T) {
 			t.Parallel()
 			s, till, p := lost(t)
-			fail(t, s, lifepay.Fault{Kind: where})
-			_, p = retry(t, s, till, p)
+			fail(t, s, lifepay.Fault{Kind: lifepay.FaultStuck})
+			if where == lifepay.FaultHang {
+				fail(t, s, lifepay.Fault{Kind: lifepay.FaultHang})
+			}
+			p = retry(t, s, till, p)
 			one(t, s, extID(s, p.id, 2))
 			w := watch(t, s)
 			if where == lifepay.FaultStuck {
@@ -184,10 +187,9 @@ func TestLifePayLateWhileTheSecondIsMade(t *testing.T) {
 			first := finish(t, s, extID(s, p.id, 1), lifepay.Outcome{})
 			s.Double(p.id, first.FN, first.FD)
 			await(t, s, "its callback", func() bool { return calledBackAbout(s, first.UUID) })
-			if where == lifepay.FaultStuck {
-				finish(t, s, extID(s, p.id, 2), lifepay.Outcome{})
-			}
 			s.LifePay.Release()
+			p.lodged()
+			finish(t, s, extID(s, p.id, 2), lifepay.Outcome{})
 			if a := p.ends(fiscal.Done); a.Fiscal.FD == first.FD {
 				t.Errorf("ended in the first: %s", a.Raw)
 			}
@@ -208,7 +210,7 @@ func TestLifePayFirstIsTakenOver(t *testing.T) {
 	t.Parallel()
 	s, till, p := lost(t)
 	fail(t, s, lifepay.Fault{Kind: lifepay.FaultStuck})
-	_, p = retry(t, s, till, p)
+	p = retry(t, s, till, p)
 	p.lodged()
 	w := watch(t, s)
 	first := finish(t, s, extID(s, p.id, 1), lifepay.Outcome{})

@@ -169,14 +169,16 @@ func tell(t *testing.T, url string, content obj) {
 func boiling() obj { return byMail(obj{"cash": 1500}, kettle()) }
 
 // retry is a person's word that a held sale is to be begun again. A new start
-// spares the pause of the circuit breaker.
-func retry(t *testing.T, s *Shop, till *Till, p *pending) (*Till, *pending) {
+// before it spares the pause of the circuit breaker.
+func retry(t *testing.T, s *Shop, till *Till, p *pending) *pending {
 	t.Helper()
+	till = restart(t, s, till)
+	again := beginRaw(t, till, fiscal.VerbSale, p.id, Request(p.id, boiling()))
+	again.until("held", func(a Answer) bool { return a.State == fiscal.Held })
 	if err := resolve(t, s, p.id, fiscal.ResolveRetry, 0); err != nil {
 		t.Fatal(err)
 	}
-	till = restart(t, s, till)
-	return till, beginRaw(t, till, fiscal.VerbSale, p.id, Request(p.id, boiling()))
+	return again
 }
 
 // cloudOrder is a command for LIFE PAY.
