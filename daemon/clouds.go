@@ -106,7 +106,7 @@ func (c *LifePayConfig) options() (lifepay.Options, error) {
 			BuyerINN: f.BuyerINN, Additional: f.Additional, Internet: f.Internet, CorrectionNumber: f.CorrectionNumber,
 		},
 		Callback: lifepay.Callback{
-			TicketField: f.Ticket, URLField: f.Link, ErrorCodeField: f.ErrorCode, ErrorTextField: f.ErrorText,
+			TicketField: f.Ticket, ExtIDField: f.ExtID, URLField: f.Link, ErrorCodeField: f.ErrorCode, ErrorTextField: f.ErrorText,
 			StatusField: f.Status, StatusDone: f.StatusProcessed, StatusWaiting: f.StatusWaiting, StatusError: f.StatusError,
 			StorageField: f.FN, FDField: f.FD, FPField: f.FP, ShiftField: f.Shift, NumberField: f.Receipt, AtField: f.At,
 			RegistrationField: f.RNM,

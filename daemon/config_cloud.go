@@ -82,6 +82,7 @@ type LifePayFieldsConfig struct {
 	CorrectionNumber string `toml:"correction_number"`
 
 	Ticket          string   `toml:"ticket"` // of callbacks
+	ExtID           string   `toml:"ext_id"`
 	Link            string   `toml:"link"`
 	ErrorCode       string   `toml:"error_code"`
 	ErrorText       string   `toml:"error_text"`

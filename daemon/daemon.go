@@ -153,7 +153,7 @@ func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
 	if cloud != nil {
 		own := policy.Cloud
 		if policy.Cloud = cloud.Delays(); own.Repeat != nil { // of who tests
-			policy.Cloud.Repeat = own.Repeat
+			policy.Cloud.Repeat, policy.Cloud.ReloadAfter = own.Repeat, own.ReloadAfter
 			if policy.Cloud.Poll != nil { // a service that calls is not asked
 				policy.Cloud.Poll = own.Poll
 			}
@@ -247,6 +247,7 @@ func (d *Daemon) serve(group *errgroup.Group, ctx context.Context) {
 	}
 	group.Go(func() error { return d.watch(ctx) })
 	group.Go(func() error { return d.reconciler.run(ctx) })
+	group.Go(func() error { return d.watchAbandoned(ctx) })
 }
 
 // ready tells once that commands are taken.

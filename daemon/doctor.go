@@ -181,6 +181,9 @@ func checkCloud(ctx context.Context, cfg Config, name string, cloud fiscal.Cloud
 		e := fiscal.AsError(err, fiscal.CodeCloudAway)
 		c = Check{Name: c.Name, Detail: cfg.cloudAddress(name) + ": " + e.Error(), Hint: e.Code.Info().Action}
 	}
+	if c.OK && name == CloudBIFIT && !cfg.BIFIT.canReload() {
+		c.Detail += "; without broker_token_file failed documents cannot be tried again from here"
+	}
 	checks := []Check{c}
 	if name == CloudLifePay && cfg.LifePay.Callback.URL == "" {
 		checks = append(checks, Check{

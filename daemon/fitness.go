@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +24,7 @@ type fitness struct {
 	status   illness
 	document illness
 	doubting illness
+	begun    bool      // the document failed after it was prepared: preparing another proves nothing
 	fails    int       // documents in a row
 	until    time.Time // the breaker is open
 }
@@ -54,11 +54,12 @@ func (f *fitness) stands(now time.Time, why fiscal.Code) {
 }
 
 // failed notes a document that could not be begun or was not answered. The
-// pause doubles with each, up to pauseMax.
-func (f *fitness) failed(now time.Time, why fiscal.Code, pauseMax time.Duration) {
+// pause doubles with each, up to pauseMax. begun says that it had been prepared.
+func (f *fitness) failed(now time.Time, why fiscal.Code, begun bool, pauseMax time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.document.note(now, why)
+	f.begun = begun
 	pause := breakFirst
 	for i := 0; i < f.fails && pause < pauseMax; i++ {
 		pause *= 2
@@ -71,7 +72,27 @@ func (f *fitness) failed(now time.Time, why fiscal.Code, pauseMax time.Duration)
 func (f *fitness) worked() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.document, f.status, f.fails, f.until = illness{}, illness{}, 0, time.Time{}
+	f.status = illness{}
+	f.recover()
+}
+
+func (f *fitness) recover() { f.document, f.begun, f.fails, f.until = illness{}, false, 0, time.Time{} }
+
+// prepared notes a document that the device is ready for.
+func (f *fitness) prepared() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status = illness{}
+	if !f.begun {
+		f.recover()
+	}
+}
+
+// retry ends the breaker's pause: a person wants a document tried now.
+func (f *fitness) retry() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.until = time.Time{}
 }
 
 // doubt notes whether a document's fate is being found out, which blocks its
@@ -103,31 +124,25 @@ func (f *fitness) ill(now time.Time) (time.Duration, fiscal.Code) {
 }
 
 // may tells whether a document may be tried here: nothing stands against it,
-// or the breaker's pause is over. A dead line is not tried with documents: a
-// reading of the status tells when it is back.
+// or the breaker's pause is over. What a status shows is not tried with
+// documents: the next reading tells when it is over.
 func (f *fitness) may(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	dead := f.document.why == fiscal.CodeCloudAway || f.document.why == fiscal.CodePrinterAway
-	return f.status.since.IsZero() && f.doubting.since.IsZero() && !dead && !now.Before(f.until)
+	return f.status.since.IsZero() && f.doubting.since.IsZero() && !now.Before(f.until)
 }
 
 // heal notes a status in which nothing stands against documents. It ends what
-// a status would show; what only a document finds out stays until one works.
+// came of the line, and what an earlier status has shown; what only a document
+// finds out stays until one works.
 func (f *fitness) heal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.status = illness{}
-	if slices.Contains(shownByStatus, f.document.why) {
-		f.document, f.fails, f.until = illness{}, 0, time.Time{}
+	line := f.document.why == fiscal.CodePrinterAway || f.document.why == fiscal.CodeCloudAway
+	if line || f.document.why == f.status.why {
+		f.recover()
 	}
-}
-
-// shownByStatus are the reasons that stand in a status while they last.
-var shownByStatus = []fiscal.Code{
-	fiscal.CodePrinterAway, fiscal.CodeCloudAway, fiscal.CodePaperOut, fiscal.CodeCoverOpen, fiscal.CodePrinterBusy,
-	fiscal.CodePrinterFault, fiscal.CodeShiftExpired, fiscal.CodeFNFull, fiscal.CodeFNExpired, fiscal.CodeFNMissing,
-	fiscal.CodeFNFault, fiscal.CodeOFDOverdue,
+	f.status = illness{}
 }
 
 // rest is how long the breaker stays open.

@@ -26,15 +26,15 @@ func TestFitness(t *testing.T) {
 	f.stands(at(10), "")
 	check("and heals", 10, 0, "", true)
 
-	f.failed(at(0), fiscal.CodeCloudAccount, breakMax)
+	f.failed(at(0), fiscal.CodeCloudAccount, false, breakMax)
 	check("a document failed", 10, 10*time.Second, fiscal.CodeCloudAccount, false)
 	check("one may try", 30, 30*time.Second, fiscal.CodeCloudAccount, true)
-	f.failed(at(30), fiscal.CodeCloudAccount, breakMax)
+	f.failed(at(30), fiscal.CodeCloudAccount, false, breakMax)
 	if rest := f.rest(at(30)); rest != time.Minute {
 		t.Errorf("the second failure rests %v", rest)
 	}
 	for range 20 {
-		f.failed(at(30), fiscal.CodeCloudAway, breakMax)
+		f.failed(at(30), fiscal.CodeCloudAway, false, breakMax)
 	}
 	if rest := f.rest(at(30)); rest != breakMax {
 		t.Errorf("many failures rest %v", rest)
@@ -42,13 +42,20 @@ func TestFitness(t *testing.T) {
 	f.worked()
 	check("an answer closes it", 31, 0, "", true)
 
-	f.failed(at(0), fiscal.CodeCloudAway, breakMax)
+	f.failed(at(0), fiscal.CodeCloudAway, false, breakMax)
+	f.stands(at(0), fiscal.CodeCloudAway)
 	check("a dead line is not tried with documents", 60, time.Minute, fiscal.CodeCloudAway, false)
 	f.heal()
 	check("the line is back", 60, 0, "", true)
-	f.failed(at(0), fiscal.CodeShiftClosed, breakFirst)
+	f.failed(at(0), fiscal.CodeShiftClosed, false, breakFirst)
 	f.heal()
 	check("what no status shows stays", 10, 10*time.Second, fiscal.CodeShiftClosed, false)
+	f.worked()
+
+	f.failed(at(0), fiscal.CodeFNMissing, true, breakFirst)
+	f.prepared()
+	f.heal()
+	check("nor what fails after it was prepared", 10, 10*time.Second, fiscal.CodeFNMissing, false)
 	f.worked()
 
 	f.doubt(at(0), true)

@@ -61,6 +61,9 @@ func (w *worker) clearNotices() {
 	w.alerts.clear(w.cfg.Name, fiscal.CodeForeignDocument)
 	w.alerts.clear(w.cfg.Name, fiscal.CodeStoreRecovered)
 	w.alerts.clear("", fiscal.CodeStoreRecovered)
+	for name := range w.routes.workers { // of every backend: a cloud has no shift to close
+		w.alerts.clear(name, fiscal.CodeLateDocument)
+	}
 }
 
 // poll reads the status when its time has come.
@@ -114,8 +117,8 @@ func (w *worker) look(ctx context.Context) {
 
 // feel learns from a status whether documents can be made here. A closed shift
 // is the usual state of a closed shop; only a receipt tells that it is in the
-// way. A cloud's status is that of the line alone: it says nothing of documents
-// while the line is up, and ends what came of the line when it comes up.
+// way. A cloud's status is that of the line alone: it heals documents only when
+// the line comes up.
 func (w *worker) feel(view deviceView) {
 	now := time.Now()
 	why := view.Why
@@ -124,10 +127,9 @@ func (w *worker) feel(view deviceView) {
 			why = c
 		}
 	}
-	switch {
-	case why == "" && (w.cloud == nil || !w.view.Link):
+	if why == "" && (w.cloud == nil || !w.view.Link) {
 		w.fit.heal()
-	case w.cloud == nil:
+	} else {
 		w.fit.stands(now, why)
 	}
 	if ill, _ := w.fit.ill(now); ill == 0 {

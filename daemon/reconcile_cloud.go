@@ -81,7 +81,7 @@ func (g *gathering) askOver(ctx context.Context, w *worker, s *fiscal.ReportSect
 		}
 		g.asks--
 		g.r.state.Store(&ReconcileProgress{Backend: w.cfg.Name, Read: reconcileAskMax - g.asks})
-		v, err := g.askLeg(ctx, w, r.Document, leg)
+		v, err := w.askLeg(ctx, r.Document, leg)
 		if err != nil {
 			unread(s, fmt.Sprintf("an attempt of %s that is over could not be asked about: %v", r.ID, err))
 			continue
@@ -102,17 +102,15 @@ func (g *gathering) askOver(ctx context.Context, w *worker, s *fiscal.ReportSect
 }
 
 // mayAsk tells whether an attempt is one to ask about: of this service, which
-// can be asked, under a name that it gave, and not known already.
+// can be asked, and within the bounds of a report.
 func (g *gathering) mayAsk(w *worker, s *fiscal.ReportSection, r *fiscal.Record, leg fiscal.Leg) bool {
 	switch {
 	case leg.Device != w.cfg.Name || leg.Ticket == "":
 		return false
-	case slices.ContainsFunc(r.Late, func(made fiscal.Receipt) bool { return made.Ticket == leg.Ticket }):
-		return false
-	case r.Ticket == leg.Ticket && r.Device == leg.Device:
-		return false // it was taken up again
 	case len(w.cloud.Delays().Poll) == 0:
 		note(s, "this service cannot be asked: attempts that are over are known by its callbacks only")
+		return false
+	case !w.canAsk(*r, leg):
 		return false
 	case g.asks == 0:
 		note(s, fmt.Sprintf("not every attempt that is over was asked about: a report asks %d times at most", reconcileAskMax))
@@ -126,23 +124,6 @@ func note(s *fiscal.ReportSection, text string) {
 	if !slices.Contains(s.Notes, text) {
 		s.Notes = append(s.Notes, text)
 	}
-}
-
-// askLeg asks what became of an attempt. Nothing is sent again: the attempt has
-// a ticket.
-func (g *gathering) askLeg(ctx context.Context, w *worker, doc fiscal.Document, leg fiscal.Leg) (fiscal.Verdict, error) {
-	step, cancel := context.WithTimeout(ctx, reconcileStep)
-	defer cancel()
-	return ask(step, w, func(ctx context.Context) (fiscal.Verdict, error) {
-		base, err := w.backend.Prepare(ctx, doc) // does not use the network
-		if err != nil {
-			return fiscal.Verdict{}, err
-		}
-		if base.Cloud != nil {
-			base.Cloud.Key = leg.Key
-		}
-		return w.backend.Find(ctx, fiscal.Ref{Document: doc, Baseline: base, Ticket: leg.Ticket})
-	})
 }
 
 // dayOf is midnight of a day, by the computer's clock.

@@ -135,7 +135,7 @@ func (g *gathering) device(ctx context.Context, w *worker) ([]fiscal.ReportSecti
 			if err != nil {
 				return nil, err
 			}
-			if !began.Before(wallClock(g.order.until.Local())) {
+			if began.After(wallClock(g.order.until.Local())) { // whole seconds: the shift may be of this very one
 				continue
 			}
 			s, err := g.shift(ctx, w, fn, shift)

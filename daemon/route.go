@@ -155,7 +155,7 @@ func (w *worker) sendOn(ctx context.Context) error {
 	now := time.Now()
 	w.fit.doubt(now, w.inDoubt() != nil)
 	ill, why := w.fit.ill(now)
-	if ill == 0 {
+	if ill == 0 || w.fit.may(now) { // the next one here may try
 		return nil
 	}
 	for _, it := range slices.Clone(w.queue) {

@@ -169,8 +169,9 @@ func (w *worker) settleInterrupted(ctx context.Context) error {
 
 func (w *worker) take(r fiscal.Record) {
 	now := time.Now()
+	w.hearsay(r)
 	for _, it := range w.queue {
-		if it.record.Seq == r.Seq && r.N < it.record.N { // a letter that this worker has overtaken
+		if it.record.Seq == r.Seq && r.N <= it.record.N { // a letter that this worker has overtaken, or no news
 			return
 		}
 		if it.record.Seq == r.Seq { // a person has resolved it, a cloud has called, or it has gone elsewhere
@@ -216,6 +217,9 @@ func (w *worker) turn(ctx context.Context) (busy bool, err error) {
 	if err := w.sendOn(ctx); err != nil {
 		return false, err
 	}
+	if err := w.tellResting(ctx); err != nil {
+		return false, err
+	}
 	it := w.next(time.Now())
 	if it == nil {
 		return false, nil
@@ -244,7 +248,7 @@ func (w *worker) next(now time.Time) *item {
 		if it.waitedOut(now) {
 			return it // ends without the device, whoever stands before it
 		}
-		if blocker != nil && !overtakes(r, blocker) || resting && r.State == fiscal.Accepted {
+		if blocker != nil && !overtakes(r, blocker) || resting && r.State == fiscal.Accepted && !r.Approved {
 			continue
 		}
 		switch {
@@ -399,7 +403,7 @@ func (w *worker) carryOut(ctx context.Context, it *item, before fiscal.Record, e
 		case fiscal.EffectSave:
 			err := w.save(ctx, it)
 			if errors.Is(err, errOvertaken) {
-				if before.State == fiscal.Working || before.State == fiscal.Unknown { // the service has called back: it answers
+				if w.cloud != nil && (before.State == fiscal.Working || before.State == fiscal.Unknown) { // the service has called back: it answers
 					w.fit.worked()
 				}
 				// If it was only noted upon while the device worked, the device's answer

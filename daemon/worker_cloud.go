@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"kassad/fiscal"
@@ -48,26 +49,63 @@ func (w *worker) reload(ctx context.Context, r fiscal.Record) fiscal.Event {
 	return fiscal.Event{Kind: fiscal.EventReloaded}
 }
 
+// hearsay learns from what others have done with a record of this cloud: a
+// callback shows that the service works, and a person wants no pause.
+func (w *worker) hearsay(r fiscal.Record) {
+	switch {
+	case w.cloud == nil || r.Device != w.cfg.Name:
+	case r.State == fiscal.Registered, r.State == fiscal.Done && r.Resolved == nil:
+		w.fit.worked()
+	case r.Approved && r.State == fiscal.Accepted:
+		w.fit.retry()
+	}
+}
+
+// tellResting lets who waits for the breaker's pause know what it waits for.
+func (w *worker) tellResting(ctx context.Context) error {
+	if w.cloud == nil || w.fit.rest(time.Now()) == 0 {
+		return nil
+	}
+	why := fiscal.Refuse(fiscal.CodeCloudAway, "", "the service is left alone for a while after a failure")
+	for _, it := range slices.Clone(w.queue) {
+		if r := &it.record; r.State != fiscal.Accepted || r.Waiting != nil {
+			continue
+		}
+		if err := w.drive(ctx, it, fiscal.Event{Kind: fiscal.EventPrepareFail, Err: why}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // judge learns from an answer whether documents can be made here.
 func (w *worker) judge(ev fiscal.Event) {
 	now := time.Now()
 	switch ev.Kind {
 	case fiscal.EventPrepared:
-		if ev.Baseline.Already != nil { // else only its end tells: a condition may show no sooner than at the close
+		switch { // a condition may show no sooner than at the close, and a cloud has not been asked
+		case ev.Baseline.Already != nil:
+			w.fit.worked()
+		case w.cloud == nil:
+			w.fit.prepared()
+		}
+	case fiscal.EventSubmitted, fiscal.EventRecovered:
+		w.fit.worked()
+	case fiscal.EventVerdict:
+		if f := ev.Verdict.Finding; f == fiscal.Made || f == fiscal.Pending || f == fiscal.Failed {
 			w.fit.worked()
 		}
-	case fiscal.EventSubmitted, fiscal.EventVerdict, fiscal.EventRecovered:
-		w.fit.worked()
 	case fiscal.EventPrepareFail, fiscal.EventSubmitFail, fiscal.EventFindFail, fiscal.EventReloaded:
+		begun := ev.Kind != fiscal.EventPrepareFail
 		switch {
 		case ev.Err == nil:
 			w.fit.worked()
 		case ev.Err.Outcome == fiscal.OutcomeRejected && ev.Err.Code.Info().Nature == fiscal.Content:
 			// The command is wrong, the backend is well.
 		case w.cloud != nil:
-			w.fit.failed(now, ev.Err.Code, breakMax)
+			w.fit.failed(now, ev.Err.Code, begun, breakMax)
 		default:
-			w.fit.failed(now, ev.Err.Code, breakFirst)
+			w.fit.failed(now, ev.Err.Code, begun, breakFirst)
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package docs_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,7 +12,6 @@ import (
 	"kassad/daemon"
 	"kassad/devices/bifit"
 	"kassad/fiscal"
-	"kassad/mqtt"
 )
 
 // pages are all pages for readers, with their text, by path from here.
@@ -184,38 +181,6 @@ func TestAlertsAreKnown(t *testing.T) {
 		for _, code := range strings.Fields(first) {
 			if code = strings.Trim(code, "`"); fiscal.Code(code).Info().Code == "" {
 				t.Errorf("there is no code %q", code)
-			}
-		}
-	}
-}
-
-// TestCloudExamples reads the examples of messages that have no schema yet.
-func TestCloudExamples(t *testing.T) {
-	t.Parallel()
-	for page, read := range map[string]func([]byte) error{
-		"routes.md": func(example []byte) error {
-			var event mqtt.LateEvent
-			d := json.NewDecoder(bytes.NewReader(example))
-			d.DisallowUnknownFields()
-			return d.Decode(&event)
-		},
-		"mqtt.md": func(example []byte) error {
-			_, refusal := mqtt.DecodeManage(example)
-			if refusal != nil {
-				return refusal
-			}
-			return nil
-		},
-	} {
-		text := pages(t)["../docs/"+page]
-		infos := map[string]string{"routes.md": "json5 event cloud", "mqtt.md": "json5 manage bifit-reload"}
-		_, examples := blocks(text, infos[page])
-		if len(examples) != 1 {
-			t.Errorf("%s has %d examples", page, len(examples))
-		}
-		for _, example := range examples {
-			if err := read([]byte(example)); err != nil {
-				t.Errorf("%s: %v\n%s", page, err, example)
 			}
 		}
 	}

@@ -74,6 +74,7 @@ type CloudPolicy struct {
 	Poll        []time.Duration // between questions about a document that the service has; none: it calls
 	Overdue     time.Duration   // a document that the service has had for longer is told of
 	Reloads     int             // how often a failed document is tried again without a person
+	ReloadAfter []time.Duration // before each of them; the last repeats
 	RetryFailed bool            // a failed document is begun again under a new key without a person
 }
 

@@ -435,7 +435,7 @@ func (r Record) resolve(ev Event) (Record, []Effect) {
 		if !r.inCloud() || r.Ticket == "" {
 			return before, nil
 		}
-		r.State, r.Error, r.Waiting, r.ReloadDue = Registered, nil, nil, true
+		r.State, r.Error, r.Waiting, r.ReloadDue, r.PauseLeft = Registered, nil, nil, true, 0
 		r.DoubtLeft = ev.Policy.Cloud.Overdue
 		return r, []Effect{save, reload}
 	case ResolveDoneElsewhere, ResolveAsCorrection:

@@ -222,8 +222,14 @@ func (r Record) failed(ev Event) (Record, []Effect) {
 	case len(r.Late) > 0: // an earlier attempt has made it: nothing is tried again
 		return r.takeLate(ev)
 	case ev.Verdict.Reload && r.Reloads < ev.Policy.Cloud.Reloads:
-		r.State, r.Waiting, r.ReloadDue, r.DoubtLeft = Registered, why, true, ev.Policy.Cloud.Overdue
+		waits := *why
+		waits.Code = CodeCloudPending // nobody has to do anything yet
+		r.State, r.Waiting, r.ReloadDue, r.DoubtLeft = Registered, &waits, true, ev.Policy.Cloud.Overdue
+		r.PauseLeft = nth(ev.Policy.Cloud.ReloadAfter, r.Reloads) // what it failed of takes time to mend
 		r.Reloads++
+		if r.PauseLeft > 0 {
+			return r, []Effect{save, r.look()}
+		}
 		return r, []Effect{save, reload}
 	case ev.Policy.Cloud.RetryFailed && r.Document.Edition < retriesMax:
 		r = r.anew(ev, why.Code)

@@ -92,6 +92,10 @@ type Fiscal struct {
 	QR string `json:"qr,omitempty"`
 	// By is "other" when somebody else had opened or closed the shift.
 	By string `json:"by,omitempty"`
+	// Ticket is what the cloud calls the document.
+	Ticket string `json:"ticket,omitempty"`
+	// URL is the receipt at the operator of fiscal data, if the cloud has told it.
+	URL string `json:"url,omitempty"`
 	// Drawer is the cash in the drawer by the device's counter.
 	Drawer *fiscal.Money `json:"drawer,omitempty"`
 }
@@ -156,7 +160,7 @@ func NewFiscal(r *fiscal.Record) *Fiscal {
 	}
 	f := &Fiscal{
 		Kind: rc.Kind, FN: rc.Storage, FD: rc.FD, Shift: rc.Shift, Receipt: rc.Number, At: WallTime(rc.At),
-		RNM: rc.Registration, FFD: rc.FFD, Key: rc.Key, By: rc.By, Drawer: rc.Drawer,
+		RNM: rc.Registration, FFD: rc.FFD, Key: rc.Key, By: rc.By, Ticket: rc.Ticket, URL: rc.URL, Drawer: rc.Drawer,
 	}
 	if rc.FD != 0 {
 		f.FP = strconv.FormatUint(uint64(rc.Sign), 10)

@@ -106,10 +106,7 @@ func describe(payload []byte) string {
 		s += " (answered before)"
 	}
 	if f := a.Fiscal; f != nil {
-		s += fmt.Sprintf(": shift %d", f.Shift)
-		if f.FD != 0 { // cash in and out make no fiscal document
-			s += fmt.Sprintf(", FD %d, FP %s", f.FD, f.FP)
-		}
+		s += ": " + documentOf(f.Shift, f.FD, f.FP)
 		if f.Total != nil {
 			s += ", total " + f.Total.String()
 		}
@@ -121,6 +118,19 @@ func describe(payload []byte) string {
 		s += ", paper " + a.Printed
 	}
 	return s + problem("waiting for ", a.Waiting) + problem("", a.Error)
+}
+
+// documentOf names a document by what is known of it: cash in and out make no
+// fiscal document, and a cloud may not tell of its own.
+func documentOf(shift, fd uint32, fp string) string {
+	switch {
+	case fd != 0:
+		return fmt.Sprintf("shift %d, FD %d, FP %s", shift, fd, fp)
+	case shift != 0:
+		return fmt.Sprintf("shift %d", shift)
+	default:
+		return "made"
+	}
 }
 
 // problem says a condition or a refusal in half a line.

@@ -101,7 +101,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	exited := -1
 	parser, err := kong.New(&c,
 		kong.Name("kassad"),
-		kong.Description("One sale, one fiscal document: POS terminals over MQTT, fiscal printers on their wires."),
+		kong.Description("One sale, one fiscal document: POS terminals over MQTT, fiscal printers on their wires, clouds behind them."),
 		kong.Vars{"config": defaultConfigPath()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(status int) { exited = status }),

@@ -112,7 +112,7 @@ func (c *reconcileCommand) imported(e *env, cfg daemon.Config) (json.RawMessage,
 		})
 	})
 	var refused *fiscal.Error
-	if errors.As(err, &refused) && refused.Code == fiscal.CodeBadValue {
+	if errors.As(err, &refused) && refused.Code == fiscal.CodeBadRequest {
 		hint := "correct the line, or name the columns with --columns or [reconcile] import_columns"
 		if refused.Field == "since" || refused.Field == "until" {
 			hint = "--since 2026-11-01 --until 2026-11-30 names a period"

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"kassad/daemon"
@@ -63,7 +64,7 @@ func (c *runCommand) serve(ctx context.Context, cfg daemon.Config, log *slog.Log
 	d, err := daemon.New(cfg, daemon.Options{
 		Open: opener(log), Log: log, Version: version,
 		Ready: func(broker string) {
-			log.Info("ready", "version", version, "root", cfg.Root(), "broker", broker, "devices", len(cfg.Devices))
+			log.Info("ready", "version", version, "root", cfg.Root(), "broker", broker, "backends", strings.Join(cfg.Backends(), " "))
 			if err := writeAddress(c.AddressFile, broker); err != nil {
 				log.Error("ready", "err", err)
 			}

@@ -194,8 +194,16 @@ func printRecord(w io.Writer, r fiscal.Record) error {
 	if s := total(r); s != "" {
 		fact("total", "%s", s)
 	}
-	if d := r.Receipt; d != nil {
+	if d := r.Receipt; d != nil && d.FD == 0 && d.InCloud() {
+		fact("document", "of %s, which has not told FN and FD", r.Device)
+	} else if d != nil {
 		fact("document", "FD %d, FP %d, FN %s, shift %d, receipt %d, %s by the device's clock", d.FD, d.Sign, d.Storage, d.Shift, d.Number, d.At.Format(shortTime))
+	}
+	if r.Ticket != "" {
+		fact("ticket", "%s in %s", r.Ticket, r.Device)
+	}
+	if d := r.Receipt; d != nil && d.URL != "" {
+		fact("receipt", "%s", d.URL)
 	}
 	if r.Waiting != nil {
 		fact("waiting", "%s; %s", r.Waiting, r.Waiting.Code.Info().Action)
@@ -206,7 +214,7 @@ func printRecord(w io.Writer, r fiscal.Record) error {
 	if d := r.Resolved; d != nil {
 		fact("resolved", "%s by %s, %s %s", d.Action, d.By, local(d.At), d.Note)
 	}
-	if r.State == fiscal.Held {
+	if r.Decidable() {
 		fact("decide", "kassad resolve %s retry|as-correction|done-elsewhere|give-up --by NAME", r.ID)
 	}
 	return t.Flush()

@@ -85,6 +85,8 @@ func (d *Driver) Delays() fiscal.CloudPolicy {
 			3 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute,
 		},
 		Overdue: d.opt.Overdue, Reloads: d.opt.Reloads,
+		// A licence is paid and a storage replaced in hours, not in seconds.
+		ReloadAfter: []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour},
 	}
 }
 

@@ -136,12 +136,17 @@ func (d *Driver) judge(ref fiscal.Ref, s state) fiscal.Verdict {
 // the register the document may exist (reference 10).
 func (d *Driver) failed(ref fiscal.Ref, s state) fiscal.Verdict {
 	class := d.words.class(s.errorCode)
+	mends := class == classLicense || class == classFNLimit
+	detail := class + ": " + s.errorText
+	if mends && d.opt.BrokerToken == "" {
+		detail = "reload is not available without a broker token, see the cabinet; " + detail
+	}
 	return fiscal.Verdict{
 		Finding: fiscal.Failed, Receipt: fiscal.Receipt{Ticket: ref.Ticket},
 		Err: &fiscal.Error{
-			Code: fiscal.CodeCloudFailed, Vendor: d.show(s.errorCode), Detail: d.show(class + ": " + s.errorText),
+			Code: fiscal.CodeCloudFailed, Vendor: d.show(s.errorCode), Detail: d.show(detail),
 		},
-		Reload: d.opt.BrokerToken != "" && (class == classLicense || class == classFNLimit),
+		Reload: mends && d.opt.BrokerToken != "",
 	}
 }
 

@@ -30,6 +30,7 @@ const formField = "data"
 // with "_" and "-" as spaces.
 type Callback struct {
 	TicketField    string // "uuid"
+	ExtIDField     string // "ext_id", the echo of the document's key
 	URLField       string // "ofd_url"
 	ErrorCodeField string // "error_code"
 	ErrorTextField string // "error_message"
@@ -51,6 +52,7 @@ type Callback struct {
 
 func (c Callback) withDefaults() Callback {
 	c.TicketField = or(c.TicketField, "uuid")
+	c.ExtIDField = or(c.ExtIDField, "ext_id")
 	c.URLField = or(c.URLField, "ofd_url")
 	c.ErrorCodeField = or(c.ErrorCodeField, "error_code")
 	c.ErrorTextField = or(c.ErrorTextField, "error_message")

@@ -258,14 +258,10 @@ func TestPrintVerbs(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	for status, code := range map[int]fiscal.Code{200: "", 302: "", 404: "", 500: fiscal.CodeCloudAway, 503: fiscal.CodeCloudAway} {
+	for _, status := range []int{200, 302, 404, 500, 503} { // what answers is there
 		f, base := serve(t, status, "x")
-		_, err := driver(t, lifepay.Options{BaseURL: base}).Status(t.Context())
-		if code == "" && err != nil {
+		if _, err := driver(t, lifepay.Options{BaseURL: base}).Status(t.Context()); err != nil {
 			t.Errorf("%d: %v", status, err)
-		}
-		if code != "" {
-			wantError(t, err, code, fiscal.OutcomeUnreachable)
 		}
 		if sent := f.sent(); len(sent) != 1 || sent[0] != "" {
 			t.Errorf("%d: sent %q", status, sent)

@@ -18,6 +18,9 @@ func (d *Driver) told(fields map[string]json.RawMessage) fiscal.Verdict {
 	if ticket := text(fields[names.TicketField]); validTicket(ticket) {
 		v.Receipt.Ticket = ticket
 	}
+	if key := text(fields[names.ExtIDField]); len(key) <= extIDMax {
+		v.Receipt.Key = key // who asked compares it with the key that the address stands for
+	}
 	vendor := d.errorCode(fields[names.ErrorCodeField])
 	status := text(fields[names.StatusField])
 	problem := &fiscal.Error{Code: fiscal.CodeCloudPending, Vendor: vendor, Detail: d.plain(text(fields[names.ErrorTextField]), detailMax)}
@@ -30,7 +33,7 @@ func (d *Driver) told(fields map[string]json.RawMessage) fiscal.Verdict {
 		// beside the word for success it is a contradiction. Neither is an end.
 		v.Err = problem
 	case says(names.StatusDone, status), status == "" && text(fields[names.URLField]) != "":
-		v.Finding, v.Receipt = fiscal.Made, d.made(fields, v.Receipt.Ticket)
+		v.Finding, v.Receipt = fiscal.Made, d.made(fields, v.Receipt)
 	case status != "":
 		problem.Detail = "the status " + d.plain(status, vendorMax) + " is not known"
 		v.Err = problem
@@ -57,7 +60,7 @@ func (d *Driver) errorCode(raw json.RawMessage) string {
 
 // made is the receipt with the fiscal data that are there. A value that cannot
 // be one is left out: the document exists all the same.
-func (d *Driver) made(fields map[string]json.RawMessage, ticket string) fiscal.Receipt {
+func (d *Driver) made(fields map[string]json.RawMessage, known fiscal.Receipt) fiscal.Receipt {
 	names := d.opt.Callback
 	get := func(name string) json.RawMessage {
 		if name == "" {
@@ -66,7 +69,7 @@ func (d *Driver) made(fields map[string]json.RawMessage, ticket string) fiscal.R
 		return fields[name]
 	}
 	return fiscal.Receipt{
-		Device: device, Ticket: ticket, URL: link(text(get(names.URLField))),
+		Device: device, Ticket: known.Ticket, Key: known.Key, URL: link(text(get(names.URLField))),
 		Storage: digits(text(get(names.StorageField))), Registration: digits(text(get(names.RegistrationField))),
 		FD: count(get(names.FDField)), Sign: count(get(names.FPField)),
 		Shift: count(get(names.ShiftField)), Number: count(get(names.NumberField)), At: wall(text(get(names.AtField))),

@@ -54,6 +54,12 @@ type (
 		// Device may be left out where there is only one.
 		Device string `json:"device,omitempty"`
 	}
+	reloadRequest struct {
+		ID string `json:"id"`
+		// Confirmed is a person's word that no fiscal document exists.
+		Confirmed bool   `json:"confirmed"`
+		Note      string `json:"note,omitempty"`
+	}
 	resolveRequest struct {
 		// ID is the held command.
 		ID string `json:"id,omitempty"`
@@ -136,9 +142,11 @@ func messages() []message {
 		event(mqtt.EventDevice, mqtt.DeviceEvent{}),
 		event(mqtt.EventAlert, mqtt.AlertEvent{}),
 		event(mqtt.EventAudit, mqtt.AuditEvent{}),
+		event(mqtt.EventCloud, mqtt.LateEvent{}),
 		manage("status", nil), manage("doctor", nil), manage("logs", logsRequest{}), manage("restart", nil), manage("detect", nil),
 		manage("backup", nil), manage("set-time", setTimeRequest{}), manage("config-get", nil), manage("resolve", resolveRequest{}),
-		manage("reconcile", daemon.ReconcileRequest{}), result("reconcile", mqtt.Reconciliation{}), result("reconcile-list", reconcileList{}),
+		manage("reconcile", daemon.ReconcileRequest{}), manage("bifit-reload", reloadRequest{}),
+		result("reconcile", mqtt.Reconciliation{}), result("reconcile-list", reconcileList{}),
 		result("status", daemon.Overview{}), result("doctor", []daemon.Check{}), result("logs", logsResult{}),
 		result("restart", restartResult{}), result("detect", detectResult{}), result("backup", backupResult{}),
 		result("set-time", setTimeResult{}),

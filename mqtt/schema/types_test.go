@@ -88,7 +88,8 @@ func tokenSchema(t reflect.Type) *jsonschema.Schema {
 		return enum(fiscal.Accepted, fiscal.Working, fiscal.Registered, fiscal.Unknown, fiscal.Held, fiscal.Done, fiscal.Rejected, fiscal.Cancelled,
 			fiscal.Abandoned, fiscal.Expired)
 	case *fiscal.Action:
-		return enum(fiscal.ResolveRetry, fiscal.ResolveAsCorrection, fiscal.ResolveDoneElsewhere, fiscal.ResolveGiveUp)
+		return enum(fiscal.ResolveRetry, fiscal.ResolveAsCorrection, fiscal.ResolveDoneElsewhere, fiscal.ResolveGiveUp,
+			fiscal.ResolveReload)
 	case *fiscal.Verb:
 		return &jsonschema.Schema{Type: "string"} // a refusal repeats the verb that it does not know
 	}
@@ -201,7 +202,8 @@ func refinements() []refinement {
 		{"Fiscal.fp", pattern(`^[0-9]{1,10}$`)}, {"Fiscal.by", oneOf("other")}, {"Fiscal.ffd", oneOf("1.05", "1.1", "1.2")},
 		{"NodeState.state", oneOf(mqtt.NodeOnline, mqtt.NodeDraining, mqtt.NodeOffline)},
 		{"FNState.fill", oneOf("ok", "90%", "99%")},
-		{"resolveRequest.id", pattern(idPattern)}, {"resolveRequest.node", oneOf("keep")},
+		{"resolveRequest.id", pattern(idPattern)},
+		{"resolveRequest.action", oneOf("retry", "as-correction", "done-elsewhere", "give-up")}, {"reloadRequest.id", pattern(idPattern)}, {"resolveRequest.node", oneOf("keep")},
 		{"logsRequest.lines", between(1, 1000)},
 	}
 }
