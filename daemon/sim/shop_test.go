@@ -15,7 +15,9 @@ func openShop(t *testing.T, opt Options) *Shop {
 	t.Helper()
 	opt.Dir = t.TempDir()
 	log := &lockedBuffer{}
-	opt.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	s, err := Open(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
