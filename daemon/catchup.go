@@ -40,6 +40,9 @@ func (w *worker) checked(ctx context.Context, r fiscal.Record, base fiscal.Basel
 	}
 	w.compare(base.Storage, base.Counters)
 	doubt, err := w.unproved(r, base)
+	if err == nil && doubt == nil {
+		doubt, err = w.elsewhere(r)
+	}
 	switch {
 	case err != nil:
 		w.fail(err)
@@ -78,6 +81,19 @@ func (w *worker) unproved(r fiscal.Record, base fiscal.Baseline) (*fiscal.Error,
 	default:
 		return nil, nil // the state of the shift tells
 	}
+}
+
+// elsewhere tells why a receipt that was settled before a journal was lost may
+// be in a cloud of its route: no cloud can be searched (design 5.9).
+func (w *worker) elsewhere(r fiscal.Record) (*fiscal.Error, error) {
+	if !r.Verb.Receipt() || !w.routes.hasCloud(r.Route, w.cfg.Name) {
+		return nil, nil
+	}
+	rebuilt, err := w.journal.rebuiltAt()
+	if err != nil || !r.Document.At.Before(rebuilt) {
+		return nil, err
+	}
+	return fiscal.Refuse(fiscal.CodeNeedsPerson, "at", "the journal of that time was lost, and a cloud of the route may have this sale"), nil
 }
 
 // unprovedCash looks for cash movements that only a lost journal knew: the

@@ -104,11 +104,8 @@ func New(cfg Config, opt Options) (*Daemon, error) {
 	if err := d.build(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	if aside != "" {
-		if err := d.journal.rebuilt(d.started); err != nil {
-			return nil, errors.Join(err, d.Close())
-		}
-		d.alerts.raise("", fiscal.CodeStoreRecovered, "the damaged journal was set aside as "+aside)
+	if err := d.noteLoss(aside); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
@@ -302,6 +299,8 @@ func (d *Daemon) deviceNames() []string {
 
 func (d *Daemon) kick() {
 	for _, l := range d.links {
-		l.link.Kick()
+		if l.link != nil { // the embedded broker has no address before it runs
+			l.link.Kick()
+		}
 	}
 }

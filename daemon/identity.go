@@ -3,6 +3,13 @@ package daemon
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -39,6 +46,40 @@ func establish(s *spool.Spool) (identity, error) {
 	})
 	id.boot = uuid.NewString()
 	return id, err
+}
+
+// epochFile holds the number of the last start beside the journal: a journal
+// that has counted fewer was restored from an older copy, removed or set aside.
+const epochFile = "epoch"
+
+// noteLoss marks a journal that may have forgotten something: one that was set
+// aside, or has counted fewer starts than the file beside it. The mark is made
+// before the file is written, so that a death between loses no mark.
+func (d *Daemon) noteLoss(aside string) error {
+	path := filepath.Join(d.cfg.DataDir, epochFile)
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	last, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64) // unreadable: nothing is claimed
+	why := ""
+	switch {
+	case aside != "":
+		why = "the damaged journal was set aside as " + aside
+	case last >= d.id.Epoch:
+		why = "the journal is older than the last start: it was restored from a copy, or removed"
+	}
+	if why != "" {
+		if err := d.journal.rebuilt(d.started); err != nil {
+			return err
+		}
+		d.alerts.raise("", fiscal.CodeStoreRecovered, why)
+	}
+	next := path + ".new"
+	if err := os.WriteFile(next, fmt.Appendln(nil, d.id.Epoch), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
 }
 
 func machineHash() string {

@@ -63,6 +63,15 @@ func (r *router) able(route RouteConfig, verb fiscal.Verb, doc fiscal.Document) 
 	return able, refusals
 }
 
+// hasCloud tells whether a route has a cloud beside one backend.
+func (r *router) hasCloud(route, beside string) bool {
+	rc, _ := r.cfg.route(route)
+	return slices.ContainsFunc(rc.Backends, func(name string) bool {
+		w := r.workers[name]
+		return name != beside && w != nil && w.cloud != nil
+	})
+}
+
 // choose picks the backend for a receipt that arrives: the first of the route
 // that can carry it and has not been away for longer than fallback_after. If
 // all have, it waits behind what waits already: the spool drains in order.

@@ -191,6 +191,7 @@ func (w *worker) takeArrivals() {
 	for _, r := range w.arrivals.take() {
 		w.take(r)
 	}
+	w.tellWaiting()
 }
 
 // stopped tells whether nothing new may begin.
