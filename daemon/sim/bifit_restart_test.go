@@ -17,7 +17,6 @@ type halt struct {
 	wait   func(*pending)
 	after  func(*testing.T, *Shop, *Till, *pending) // heals, once the daemon is back
 	ends   fiscal.State
-	posts  int // registrations at the least: 0 for one
 }
 
 // The daemon stops in every state that a sale at BIFIT has, and starts again:
@@ -54,7 +53,7 @@ func TestBIFITRestart(t *testing.T) {
 		"reload due": {before: func(s *Shop) {
 			s.BIFIT.Fail(bifit.Fault{Do: bifit.FailDocument{Cause: bifit.CauseLicence}})
 			s.BIFIT.Fail(bifit.Fault{On: bifit.OnReload, Times: -1, Do: bifit.Respond{}})
-		}, wait: func(p *pending) { p.registeredWaiting(fiscal.CodeCloudFailed) }, after: well},
+		}, wait: func(p *pending) { p.registeredWaiting(fiscal.CodeCloudPending) }, after: well},
 		"window over": {config: func(c *daemon.Config) { c.BIFIT.IdempotencyWindow = daemon.Duration(500 * time.Millisecond) },
 			before: always(bifit.OnRegister, bifit.Respond{}), wait: func(p *pending) { p.held(fiscal.CodeNeedsPerson) },
 			after: func(t *testing.T, s *Shop, _ *Till, p *pending) {
