@@ -14,7 +14,7 @@ import (
 )
 
 // sideBySideAtOnce bounds the shops of one test that are open at once.
-const sideBySideAtOnce = 12
+const sideBySideAtOnce = 24
 
 // sideBySide runs cases as subtests that mostly wait: more of them at once than
 // there are processors.

@@ -54,7 +54,7 @@ func TestChildWithClouds(t *testing.T) {
 
 // killBound bounds the time in which the daemon is killed again and again; the
 // sales that are left then are finished by the last life.
-const killBound = 8 * time.Second
+const killBound = 5 * time.Second
 
 // Sales go on over a printer and two clouds while the daemon is killed and the
 // backends come and go: every sale ends in exactly one document of the three
