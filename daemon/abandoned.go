@@ -70,7 +70,7 @@ func (w *worker) canAsk(r fiscal.Record, leg fiscal.Leg) bool {
 	if w.cloud == nil || leg.Ticket == "" || len(w.cloud.Delays().Poll) == 0 {
 		return false
 	}
-	taken := r.Ticket == leg.Ticket && r.Device == leg.Device // it was taken up again
+	taken := r.Resolved == nil && r.Ticket == leg.Ticket && r.Device == leg.Device // it was taken up again
 	return !taken && !slices.ContainsFunc(r.Late, func(made fiscal.Receipt) bool { return made.Ticket == leg.Ticket })
 }
 

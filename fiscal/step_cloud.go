@@ -285,6 +285,14 @@ func (r Record) anew(ev Event, why Code) Record {
 	return r
 }
 
+// givenUp closes an attempt that a cloud may still carry out: it is asked after.
+func (r Record) givenUp(ev Event) Record {
+	if !r.inCloud() {
+		return r
+	}
+	return r.over(ev, CodeNeedsPerson)
+}
+
 // move takes a command to the next backend of its route. Accepted is the only
 // state in which nothing of it can be live: it is entered at acceptance, and
 // from Working and Unknown only by a proof that nothing was made (P4). The
