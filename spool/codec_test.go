@@ -245,3 +245,26 @@ func FuzzFrame(f *testing.F) {
 		_, _ = readCash(namedNumber32("fn", 1), framed)
 	})
 }
+
+// TestFormerVersion reads what the version before wrote: its values end where
+// the later fields begin.
+func TestFormerVersion(t *testing.T) {
+	t.Parallel()
+	r := filled[fiscal.Record](7)
+	c := coder{version: 1}
+	codeRecord(&c, &r)
+	if c.err != nil {
+		t.Fatal(c.err)
+	}
+	got, err := decode(c.b, 1, codeRecord)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := r
+	want.SavedAt, want.Ticket, want.Asked, want.PauseLeft, want.Reloads, want.ReloadDue, want.Tried, want.Late = time.Time{}, "", 0, 0, 0, false, nil, nil
+	want.Document.Stem, want.Document.Edition = "", 0
+	base, receipt, already := *r.Baseline, *r.Receipt, *r.Baseline.Already
+	base.Cloud, receipt.Ticket, receipt.URL, already.Ticket, already.URL = nil, "", "", "", ""
+	base.Already, want.Baseline, want.Receipt = &already, &base, &receipt
+	same(t, got, want)
+}

@@ -25,7 +25,7 @@ func (r *routed) loseAll() (first *pending) {
 // shows where they wait.
 func TestRouteEverythingAway(t *testing.T) {
 	t.Parallel()
-	sideBySide(t, map[string]string{"front": "front", "lifepay": "lifepay"}, func(t *testing.T, back string) {
+	sideBySide(t, map[string]string{"front": "front", "lifepay": "lifepay", "bifit": "bifit"}, func(t *testing.T, back string) {
 		r := openRouted(t, func(o *Options) {
 			o.Printers["second"] = shifted(printer.Config{Serial: serialOf(2), FNSerial: serialOf(2)}, time.Now())
 		}, ways(map[string][]string{"default": {"front", "lifepay", "bifit"}}))

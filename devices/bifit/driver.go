@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"kassad/devices/web"
@@ -21,6 +22,7 @@ type Driver struct {
 	words vocabulary
 	http  caller
 	pace  *pace
+	away  atomic.Bool // the last call got no answer
 	token *tokenStore
 	log   *slog.Logger
 }
@@ -59,7 +61,9 @@ func (d *Driver) do(ctx context.Context, call web.Call) (web.Answer, error) {
 	if err := d.pace.wait(ctx); err != nil {
 		return web.Answer{}, fiscal.Fail(fiscal.OutcomeUnreachable, fiscal.CodeCloudAway, err)
 	}
-	return d.http.Do(ctx, call)
+	a, err := d.http.Do(ctx, call)
+	d.away.Store(err != nil)
+	return a, err
 }
 
 // Info tells what the service can carry; the registers behind it are not known.
@@ -130,8 +134,12 @@ func (d *Driver) Submit(ctx context.Context, _ fiscal.Document, base fiscal.Base
 }
 
 // Status tells whether the service lets us in: a token is there or can be had.
-// What else there is to know of the registers is the service's business.
+// While the last call got no answer it is asked for a new one, for there is no
+// other harmless question. What else there is to know of the registers is the service's business.
 func (d *Driver) Status(ctx context.Context) (fiscal.Status, error) {
+	if d.away.Load() {
+		d.token.drop(d.token.cached())
+	}
 	if _, err := d.token.get(ctx); err != nil {
 		return fiscal.Status{}, err
 	}
