@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -14,11 +13,11 @@ import (
 	"regexp"
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"kassad/daemon/strict"
 	"kassad/devices"
 	"kassad/devices/link"
 	"kassad/fiscal"
@@ -168,16 +167,7 @@ func LoadConfig(path string) (Config, error) {
 // shows its line.
 func ParseConfig(text []byte) (Config, error) {
 	c := DefaultConfig()
-	dec := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		var strict *toml.StrictMissingError
-		var at *toml.DecodeError
-		switch {
-		case errors.As(err, &strict):
-			return c, fmt.Errorf("unknown key:\n%s", maskSecrets(strict.String()))
-		case errors.As(err, &at):
-			return c, fmt.Errorf("%w:\n%s", err, maskSecrets(at.String()))
-		}
+	if err := strict.Decode(text, &c); err != nil {
 		return c, err
 	}
 	auto := autoShifts(text)
@@ -190,20 +180,6 @@ func ParseConfig(text []byte) (Config, error) {
 		c.Routes[i].fill()
 	}
 	return c, nil
-}
-
-var secretLine = regexp.MustCompile(`(?i)(\w*(?:key|token|password|secret)\w*)(["'\]]?\s*=\s*).*`)
-
-// maskSecrets hides the values of what looks like a secret in lines that an
-// error quotes: some write a key where the name of its file belongs.
-func maskSecrets(quoted string) string {
-	return secretLine.ReplaceAllStringFunc(quoted, func(line string) string {
-		m := secretLine.FindStringSubmatch(line)
-		if strings.HasSuffix(m[1], "_file") {
-			return line
-		}
-		return m[1] + m[2] + "… (secrets stand in files: " + strings.TrimSuffix(m[1], "_file") + "_file)"
-	})
 }
 
 // autoShifts tells which devices leave auto_shift out: its default is true,

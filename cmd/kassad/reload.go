@@ -1,11 +1,6 @@
 package main
 
-import (
-	"errors"
-	"fmt"
-
-	"kassad/fiscal"
-)
+import "encoding/json"
 
 type reloadCommand struct {
 	configFlag
@@ -32,17 +27,6 @@ func (c *reloadCommand) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	raw, err := ask(e, cfg, "bifit-reload", c.By, map[string]any{"id": c.ID, "confirmed": c.Confirmed, "note": c.Note})
-	var refused *fiscal.Error
-	if errors.As(err, &refused) && refused.Code == fiscal.CodeNotFound {
-		return hinted{err: fmt.Errorf("no command %s in the journal", c.ID), hint: "kassad spool ls --state held lists what waits for a decision", status: exitRefused}
-	}
-	if err != nil {
-		return mustRun(cfg, err)
-	}
-	if c.JSON {
-		return printJSON(e.stdout, raw)
-	}
-	_, err = fmt.Fprintf(e.stdout, "%s %s\n", c.ID, describe(raw))
-	return err
+	body := map[string]any{"id": c.ID, "confirmed": c.Confirmed, "note": c.Note}
+	return decide(e, cfg, "bifit-reload", c.By, body, c.JSON, func(raw json.RawMessage) string { return c.ID + " " + describe(raw) })
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
+	"kassad/daemon"
 	"kassad/fiscal"
 )
 
@@ -51,21 +53,26 @@ func (c *resolveCommand) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	raw, err := ask(e, cfg, "resolve", c.By, body)
+	say := func(raw json.RawMessage) string { return c.ID + " " + describe(raw) }
+	if c.ID == resolveNode {
+		say = func(json.RawMessage) string { return "this node goes on" }
+	}
+	return decide(e, cfg, "resolve", c.By, body, c.JSON, say)
+}
+
+// decide hands a person's decision to the daemon, and prints what came of it.
+func decide(e *env, cfg daemon.Config, op, by string, body map[string]any, asJSON bool, say func(json.RawMessage) string) error {
+	raw, err := ask(e, cfg, op, by, body)
 	var refused *fiscal.Error
 	if errors.As(err, &refused) && refused.Code == fiscal.CodeNotFound {
-		return hinted{err: fmt.Errorf("no command %s in the journal", c.ID), hint: "kassad spool ls --state held lists what waits for a decision", status: exitRefused}
+		return hinted{err: fmt.Errorf("no command %s in the journal", body["id"]), hint: "kassad spool ls --state held lists what waits for a decision", status: exitRefused}
 	}
 	if err != nil {
 		return mustRun(cfg, err)
 	}
-	if c.JSON {
+	if asJSON {
 		return printJSON(e.stdout, raw)
 	}
-	if c.ID == resolveNode {
-		_, err = fmt.Fprintln(e.stdout, "this node goes on")
-	} else {
-		_, err = fmt.Fprintf(e.stdout, "%s %s\n", c.ID, describe(raw))
-	}
+	_, err = fmt.Fprintln(e.stdout, say(raw))
 	return err
 }

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,8 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
+	"kassad/daemon/strict"
 	"kassad/mqtt"
 )
 
@@ -76,15 +74,7 @@ func ParseConfig(text []byte) (Config, error) {
 	if len(text) > configBytesMax {
 		return c, fmt.Errorf("larger than %d bytes", configBytesMax)
 	}
-	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c)
-	var strict *toml.StrictMissingError
-	var at *toml.DecodeError
-	switch {
-	case errors.As(err, &strict):
-		return c, fmt.Errorf("unknown key:\n%s", strict.String())
-	case errors.As(err, &at):
-		return c, fmt.Errorf("%w:\n%s", err, at.String())
-	case err != nil:
+	if err := strict.Decode(text, &c); err != nil {
 		return c, err
 	}
 	for i := range c.Brokers {
