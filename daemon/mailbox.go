@@ -23,6 +23,11 @@ func (m *mailbox) put(r fiscal.Record) {
 	m.mu.Lock()
 	m.records = append(m.records, r)
 	m.mu.Unlock()
+	m.nudge()
+}
+
+// nudge wakes the worker.
+func (m *mailbox) nudge() {
 	select {
 	case m.some <- struct{}{}:
 	default: // the worker has been told already

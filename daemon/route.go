@@ -144,6 +144,39 @@ func (r *router) next(rec fiscal.Record, ill time.Duration, now time.Time) (stri
 	return "", nil
 }
 
+// A backend that is well again waits for older commands of its routes, which
+// come from where they waited, and looks for them this often.
+const (
+	olderWait = 2 * time.Second
+	olderLook = 50 * time.Millisecond
+)
+
+// waitsForOlder tells whether an older command of the route is on its way from
+// another backend: the spool drains in order.
+func (w *worker) waitsForOlder(it *item, now time.Time) bool {
+	if now.Sub(w.healed) >= olderWait || !w.mayLeave(it) {
+		return false
+	}
+	route, _ := w.routes.cfg.route(it.record.Route)
+	return slices.ContainsFunc(route.Backends, func(name string) bool {
+		other := w.routes.workers[name]
+		if other == nil || other == w {
+			return false
+		}
+		first := other.waiting.Load()
+		return first != 0 && first < it.record.Seq
+	})
+}
+
+// nudge lets the other workers look again at what waits with them.
+func (r *router) nudge(well *worker) {
+	for _, w := range r.workers {
+		if w != well {
+			w.arrivals.nudge()
+		}
+	}
+}
+
 // canSendOn tells whether something waits here that a route may take
 // elsewhere.
 func (w *worker) canSendOn() bool { return slices.ContainsFunc(w.queue, w.mayLeave) }
@@ -164,6 +197,11 @@ func (w *worker) sendOn(ctx context.Context) error {
 	now := time.Now()
 	w.fit.doubt(now, w.inDoubt() != nil)
 	ill, why := w.fit.ill(now)
+	if w.wasIll && ill == 0 {
+		w.healed = now
+		w.routes.nudge(w) // what waits elsewhere may be older than what waits here
+	}
+	w.wasIll = ill > 0
 	if ill == 0 || w.fit.may(now) { // the next one here may try
 		return nil
 	}

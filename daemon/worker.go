@@ -29,6 +29,8 @@ type worker struct {
 	onStatus func(deviceView)
 	paused   func() (fiscal.Code, bool) // intake of documents is stopped (design 5.10)
 	fit      fitness
+	wasIll   bool          // at the last turn
+	healed   time.Time     // since then documents can be made again
 	waiting  atomic.Uint64 // Seq of the oldest command here that a route may take elsewhere
 	routes   *router
 
@@ -257,6 +259,9 @@ func (w *worker) next(now time.Time) *item {
 			if due && (!it.due.IsZero() || r.State != fiscal.Held) {
 				return it
 			}
+		case due && w.waitsForOlder(it, now):
+			it.due = now.Add(olderLook)
+			blocker = r
 		case due:
 			return it
 		default:

@@ -52,6 +52,7 @@ var errShape = errors.New("the answer is not the service's JSON")
 // readReply reads an envelope as tolerantly as reference 1.6 asks: only a code
 // must be there.
 func readReply(body []byte) (reply, error) {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	top, ok := object(body)
 	if !ok {
 		return reply{}, errShape

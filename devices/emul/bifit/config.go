@@ -183,9 +183,9 @@ func (c Config) withDefaults() Config {
 
 // withDefaults fills in the register number n of the service.
 func (r Register) withDefaults(n int, now time.Time) Register {
-	or(&r.Serial, fmt.Sprintf("%016d", firstSerial+n))
-	or(&r.FN, fmt.Sprintf("%016d", firstStorage+1000*n))
-	or(&r.RNM, fmt.Sprintf("%016d", firstRNM+n))
+	or(&r.Serial, fmt.Sprintf("%016d", firstSerial+int64(n)))
+	or(&r.FN, fmt.Sprintf("%016d", firstStorage+1000*int64(n)))
+	or(&r.RNM, fmt.Sprintf("%016d", firstRNM+int64(n)))
 	or(&r.Taxations, taxationsDefault)
 	or(&r.FFD, ffd.Version105)
 	or(&r.INN, "7707083893")
