@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sort"
+	"strings"
 	"time"
 
 	"kassad/fiscal"
@@ -138,9 +139,11 @@ func (d *Daemon) doctor(ctx context.Context) []Check {
 		checks = append(checks, found...)
 	}
 	for _, a := range d.alerts.list() {
-		if a.Device == "" {
+		// A device on a wire has told of itself above; a cloud only of the line.
+		if w := d.workers[a.Device]; w == nil || w.cloud != nil {
 			info := a.Code.Info()
-			checks = append(checks, Check{Name: "alert", Detail: string(a.Code) + ": " + info.English + " " + a.Detail, Hint: info.Action})
+			text := strings.TrimSuffix(string(a.Code)+": "+info.English+": "+a.Detail, ": ")
+			checks = append(checks, Check{Name: strings.TrimSuffix("alert "+a.Device, " "), Detail: text, Hint: info.Action})
 		}
 	}
 	return checks

@@ -66,7 +66,7 @@ func printOverview(w io.Writer, o daemon.Overview) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nqueued %d, unknown %d, held %d, messages to send %d\n", o.Spool.Queued, len(o.Spool.Unknown), len(o.Spool.Held), o.Spool.Outbox)
+	fmt.Fprintf(w, "\nqueued %d, in clouds %d, unknown %d, held %d, messages to send %d\n", o.Spool.Queued, o.Spool.Registered, len(o.Spool.Unknown), len(o.Spool.Held), o.Spool.Outbox)
 	for _, id := range o.Spool.Held {
 		fmt.Fprintf(w, "held: %s (kassad spool show %s)\n", id, id)
 	}
@@ -87,7 +87,7 @@ func printAlerts(w io.Writer, alerts []mqtt.Alert) error {
 	fmt.Fprintln(w)
 	t := newTable(w, "ALERT", "DEVICE", "SINCE", "TEXT", "TRY")
 	for _, a := range alerts {
-		t.row(string(a.Code), a.Device, local(time.Time(a.Since)), strings.TrimSpace(a.Message+" "+a.Detail), a.Action)
+		t.row(string(a.Code), a.Device, local(time.Time(a.Since)), strings.TrimSuffix(a.Message+": "+a.Detail, ": "), a.Action)
 	}
 	return t.flush()
 }
