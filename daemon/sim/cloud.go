@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"sync"
@@ -44,14 +47,14 @@ func (s *Shop) startLifePay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	calls, err := freeLoopback()
+	calls, err := s.serveHTTP(ctx, callbackDoor, s.callbackProxy(), func() {})
 	if err != nil {
 		return err
 	}
 	s.Config.LifePay = &daemon.LifePayConfig{
 		CloudConfig: daemon.CloudConfig{BaseURL: base, Timeout: daemon.Duration(cloudTimeout)},
 		Login:       lifepay.DemoLogin, APIKeyFile: key,
-		Callback: daemon.CallbackConfig{Listen: calls, URL: "http://" + calls + "/lp"},
+		Callback: daemon.CallbackConfig{Listen: "127.0.0.1:0", URL: calls + "/lp"},
 		Fields:   daemon.LifePayFieldsConfig{FN: "fn", FD: "fd", FP: "fp", Shift: "shift", Receipt: "receipt", At: "at"},
 	}
 	return nil
@@ -152,13 +155,25 @@ func (s *Shop) secretFile(name, secret string) (string, error) {
 	return path, os.WriteFile(path, []byte(secret+"\n"), 0o600)
 }
 
-// freeLoopback finds a port of the loopback that nobody uses now.
-func freeLoopback() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// callbackDoor is the name of the way for callbacks, beside those to clouds.
+const callbackDoor = "callback"
+
+// nobody listens there.
+const nobody = "127.0.0.1:1"
+
+// callbackProxy stands before the daemon's listener as a web server would: it
+// keeps its address while the daemon starts anew, and answers 502 meanwhile.
+func (s *Shop) callbackProxy() http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", nobody
+			if address, ok := s.calls.Load().(string); ok {
+				r.Out.URL.Host = address
+			}
+		},
+		Transport: &http.Transport{DisableKeepAlives: true},
+		ErrorLog:  log.New(io.Discard, "", 0),
 	}
-	return l.Addr().String(), l.Close()
 }
 
 // tickets says which fiscal document each cloud document became: "" while

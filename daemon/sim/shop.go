@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kassad/daemon"
@@ -56,6 +58,7 @@ type Shop struct {
 
 	opt    Options
 	doors  map[string]*door
+	calls  atomic.Value       // string: where the daemon takes callbacks
 	cancel context.CancelFunc // of the ports of printers and clouds
 	group  sync.WaitGroup
 
@@ -85,7 +88,10 @@ func Open(ctx context.Context, opt Options) (*Shop, error) {
 	s := &Shop{opt: opt, Printers: map[string]*printer.Printer{}, doors: map[string]*door{}, told: map[string]*Told{}, foreign: map[string]bool{}, doubles: map[string]string{}}
 	s.Config = daemon.DefaultConfig()
 	s.Config.DataDir = opt.Dir
-	s.Config.Broker.Listen = "127.0.0.1:0"
+	var err error
+	if s.Config.Broker.Listen, err = steadyAddress(); err != nil {
+		return nil, err
+	}
 	ports, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	for _, name := range slices.Sorted(maps.Keys(opt.Printers)) {
@@ -128,6 +134,24 @@ func (s *Shop) defaultRoutes() []daemon.RouteConfig {
 		r.Backends = append(r.Backends, daemon.CloudBIFIT)
 	}
 	return []daemon.RouteConfig{r}
+}
+
+// Ports below those that the system gives to whoever asks for any.
+const (
+	steadyFirst = 20_000
+	steadyCount = 12_000
+	steadyTries = 100
+)
+
+// steadyAddress finds a port that stays free between two lives of a daemon.
+func steadyAddress() (address string, err error) {
+	for range steadyTries {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", steadyFirst+rand.IntN(steadyCount))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
+	}
+	return "", err
 }
 
 // plug serves a printer and returns its address for the configuration.
@@ -175,6 +199,9 @@ func (s *Shop) Start(ctx context.Context) error {
 	select {
 	case a := <-ready:
 		s.Broker = a
+		if c := d.Status().Callback; c != nil {
+			s.calls.Store(c.Listen)
+		}
 		if a != "" {
 			s.Config.Broker.Listen = a // the same port after a restart
 		}
