@@ -95,6 +95,13 @@ func (f *fitness) retry() {
 	f.until = time.Time{}
 }
 
+// shown tells whether the last status stands in the way.
+func (f *fitness) shown() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.status.since.IsZero()
+}
+
 // doubt notes whether a document's fate is being found out, which blocks its
 // device.
 func (f *fitness) doubt(now time.Time, on bool) {

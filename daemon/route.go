@@ -151,10 +151,11 @@ const (
 	olderLook = 50 * time.Millisecond
 )
 
-// waitsForOlder tells whether an older command of the route is on its way from
-// another backend: the spool drains in order.
+// waitsForOlder tells whether an older command of the route waits at another
+// backend, and may be on its way here: the spool drains in order. While a status
+// stands in the way it is the next status that is waited for, not a document.
 func (w *worker) waitsForOlder(it *item, now time.Time) bool {
-	if now.Sub(w.healed) >= olderWait || !w.mayLeave(it) {
+	if now.Sub(w.healed) >= olderWait && !w.fit.shown() || !w.mayLeave(it) {
 		return false
 	}
 	route, _ := w.routes.cfg.route(it.record.Route)
