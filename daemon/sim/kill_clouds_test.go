@@ -103,6 +103,7 @@ func emptyShop(t *testing.T) *Shop {
 		Config: func(c *daemon.Config) {
 			soonElsewhere(c)
 			c.Broker.Listen = freeAddress(t)
+			c.LifePay.Callback.Listen = freeAddress(t) // the shop's proxy does not hear of a process's own choice
 		},
 	}
 	s, err := Open(t.Context(), opt)
