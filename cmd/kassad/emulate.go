@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"regexp"
 	"sync"
@@ -33,7 +31,7 @@ func (emulateCommand) Help() string {
 type emulateShtrihM struct {
 	TCP         string        `name:"tcp" help:"Listen on this TCP address." xor:"line" required:"" placeholder:"ADDR"`
 	PTY         bool          `name:"pty" help:"Be a serial port: a pseudo terminal (Linux)." xor:"line" required:""`
-	State       string        `help:"Keep the printer and its storage in this file over restarts." placeholder:"FILE"`
+	State       string        `help:"Keep the printer and its storage in this file over restarts and kills." placeholder:"FILE"`
 	FFD         string        `name:"ffd" help:"Version of the fiscal data format: 1.05, 1.1 or 1.2." enum:"1.05,1.1,1.2" default:"1.2" placeholder:"1.2"`
 	Serial      string        `help:"Serial number of the printer, 16 digits." placeholder:"N"`
 	FN          string        `name:"fn" help:"Serial number of the fiscal storage, 16 digits." placeholder:"N"`
@@ -81,17 +79,18 @@ func (c *emulateShtrihM) Run(e *env) error {
 	}
 	p := printer.New(config)
 	if c.State != "" {
-		if err := p.Load(c.State); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		failed := func(err error) {
+			fmt.Fprintln(e.stderr, "kassad:", err)
+			stop()
+		}
+		if err := p.Keep(c.State, failed); err != nil {
 			return hinted{err: err, hint: "move the file away to begin with a new printer"}
 		}
 	}
-	paper := &paper{printer: p, state: c.State, log: e.stderr}
 	if c.Receipts {
-		paper.out = e.stdout
+		p.OnPrint((&paper{out: e.stdout}).print)
 	}
-	p.OnPrint(paper.print)
-	err = c.listen(ctx, e, p)
-	return errors.Join(err, paper.end())
+	return c.listen(ctx, e, p)
 }
 
 // listen serves hosts and tells where.
@@ -129,14 +128,9 @@ const (
 	warningEnglish = "EMULATED register for testing programs. Its documents are NOT FISCAL; nothing reaches the tax service."
 )
 
-// paper draws what is printed, and keeps the state after every document: a
-// real storage forgets nothing when the power goes.
+// paper draws what is printed, one document after the other.
 type paper struct {
-	printer *printer.Printer
-	out     io.Writer // nil: nothing is drawn
-	state   string    // file; "" for none
-
-	log io.Writer // what goes wrong
+	out io.Writer
 
 	mu sync.Mutex
 }
@@ -144,22 +138,5 @@ type paper struct {
 func (p *paper) print(d printer.Printed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.out != nil {
-		sim.Draw(p.out, d)
-	}
-	if p.state != "" {
-		if err := p.printer.Save(p.state); err != nil {
-			fmt.Fprintln(p.log, "kassad:", err) // the host has its document all the same
-		}
-	}
-}
-
-// end keeps the state for the last time.
-func (p *paper) end() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.state == "" {
-		return nil
-	}
-	return p.printer.Save(p.state)
+	sim.Draw(p.out, d)
 }

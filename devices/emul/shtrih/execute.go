@@ -54,6 +54,7 @@ func (p *Printer) perform(o *port, msg []byte, pl plan, outage <-chan struct{}) 
 	}
 	p.mu.Lock()
 	answer := p.executeLocked(msg, pl)
+	p.keep()
 	printed := p.takePrinted()
 	p.mu.Unlock()
 	p.publish(printed)
@@ -124,6 +125,7 @@ func (p *Printer) executeLocked(msg []byte, pl plan) []byte {
 func (p *Printer) Execute(msg []byte) []byte {
 	p.mu.Lock()
 	answer := p.answer(slices.Clone(msg))
+	p.keep()
 	printed := p.takePrinted()
 	p.mu.Unlock()
 	p.publish(printed)

@@ -37,6 +37,8 @@ type Printer struct {
 	printed []Printed          // documents to publish when the lock is free
 	outage  chan struct{}      // closed when the power goes
 	ports   map[string]*port
+
+	keeper *keeper // nil: nothing is written through
 }
 
 // state is what a snapshot keeps besides tables and the storage.

@@ -1,7 +1,9 @@
 package shtrih
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,10 +13,7 @@ import (
 // loss of a real device.
 type snapshot struct {
 	Version int
-	State   state
-	Cells   map[uint32][]byte
-	Storage json.RawMessage
-	Last    []string
+	change
 }
 
 const (
@@ -24,57 +23,53 @@ const (
 
 // Save writes the state of the device to a file, in one step: the old file
 // stays until the new one is complete.
-func (p *Printer) Save(path string) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("save emulator state: %w", err)
-		}
-	}()
+func (p *Printer) Save(path string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	b, err := p.snapshot()
-	if err != nil {
-		return err
+	if err == nil {
+		err = replaceFile(path, b)
 	}
+	if err != nil {
+		return fmt.Errorf("save emulator state: %w", err)
+	}
+	return nil
+}
+
+func replaceFile(path string, b []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(tmp.Name()) // fails when the rename took it away
-	if _, err := tmp.Write(b); err != nil {
-		_ = tmp.Close()
-		return err
-	}
-	if err := tmp.Chmod(stateFileMode); err != nil {
-		_ = tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
+	_, err = tmp.Write(b)
+	if err := errors.Join(err, tmp.Chmod(stateFileMode), tmp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)
 }
 
 func (p *Printer) snapshot() ([]byte, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	storage, err := json.Marshal(p.fn)
 	if err != nil {
 		return nil, err
 	}
 	return json.MarshalIndent(snapshot{
-		Version: snapshotVersion, State: p.st, Cells: p.tables.Cells, Storage: storage, Last: p.lastDocument,
+		Version: snapshotVersion, change: change{State: p.st, Cells: p.tables.Cells, Storage: storage, Last: p.lastDocument},
 	}, "", " ")
 }
 
-// Load brings back what Save wrote. The identity of the storage comes from the
-// file, not from the config. What a power loss destroys is not there; links
-// start in BOOT. Call it before Serve.
+// Load brings back what Save wrote, and what Keep has added to it. The identity
+// of the storage comes from the file, not from the config. What a power loss
+// destroys is not there; links start in BOOT. Call it before Serve.
 func (p *Printer) Load(path string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("load emulator state: %w", err)
 	}
+	dec := json.NewDecoder(bytes.NewReader(b))
 	var s snapshot
-	if err := json.Unmarshal(b, &s); err != nil {
+	if err := dec.Decode(&s); err != nil {
 		return fmt.Errorf("load emulator state %s: %w", path, err)
 	}
 	if s.Version != snapshotVersion || s.State.Money == nil || s.State.Operational == nil {
@@ -85,11 +80,9 @@ func (p *Printer) Load(path string) error {
 	if err := p.fn.UnmarshalJSON(s.Storage); err != nil {
 		return fmt.Errorf("load emulator state %s: %w", path, err)
 	}
-	p.st, p.lastDocument = s.State, s.Last
-	for at, v := range s.Cells {
-		if old, there := p.tables.Cells[at]; there && len(old) == len(v) {
-			p.tables.Cells[at] = v
-		}
+	p.takeOver(s.change)
+	if err := p.replay(dec); err != nil {
+		return fmt.Errorf("load emulator state %s: %w", path, err)
 	}
 	p.forgetVolatile(outageKind{})
 	return nil
