@@ -57,7 +57,7 @@ func (d *Daemon) openDoor() (err error) {
 	}
 	d.door, err = relay.Open(relay.DoorConfig{
 		Listen: c.Listen, CertFile: c.CertFile, KeyFile: c.KeyFile, Prefix: c.prefix(), Rate: callbackRate,
-		Knows: func(t mqtt.Topics) bool { return t == d.topics },
+		Open: d.opt.Network.Listen, Knows: func(t mqtt.Topics) bool { return t == d.topics },
 		Take: func(_ context.Context, _ mqtt.Topics, cb mqtt.Callback) int {
 			return d.callbacks.handle(cb.Path, cb.ContentType, cb.Body)
 		},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"kassad/devices/bifit"
@@ -17,14 +18,14 @@ const cloudPoll = Duration(30 * time.Second)
 
 // openClouds prepares the services that the configuration names. Nothing
 // connects.
-func (c Config) openClouds(callback func(fiscal.Document) string, log *slog.Logger) (map[string]fiscal.Cloud, error) {
+func (c Config) openClouds(callback func(fiscal.Document) string, dial dialFunc, log *slog.Logger) (map[string]fiscal.Cloud, error) {
 	clouds := map[string]fiscal.Cloud{}
 	if c.LifePay != nil {
 		key, err := secret("lifepay.apikey_file", c.LifePay.APIKeyFile, envLifePayKey)
 		if err != nil {
 			return nil, err
 		}
-		if clouds[CloudLifePay], err = c.LifePay.open(key, callback, log); err != nil {
+		if clouds[CloudLifePay], err = c.LifePay.open(key, callback, dial, log); err != nil {
 			return nil, err
 		}
 	}
@@ -37,19 +38,19 @@ func (c Config) openClouds(callback func(fiscal.Document) string, log *slog.Logg
 		if err != nil {
 			return nil, err
 		}
-		if clouds[CloudBIFIT], err = c.BIFIT.open(connector, broker, log); err != nil {
+		if clouds[CloudBIFIT], err = c.BIFIT.open(connector, broker, dial, log); err != nil {
 			return nil, err
 		}
 	}
 	return clouds, nil
 }
 
-func (c *LifePayConfig) open(key string, callback func(fiscal.Document) string, log *slog.Logger) (fiscal.Cloud, error) {
+func (c *LifePayConfig) open(key string, callback func(fiscal.Document) string, dial dialFunc, log *slog.Logger) (fiscal.Cloud, error) {
 	o, err := c.options()
 	if err != nil {
 		return nil, err
 	}
-	o.APIKey, o.CallbackURL, o.Logger = key, callback, log.With("device", CloudLifePay)
+	o.APIKey, o.CallbackURL, o.Dial, o.Logger = key, callback, dial, log.With("device", CloudLifePay)
 	cloud, err := lifepay.New(o)
 	if err != nil {
 		return nil, fmt.Errorf("lifepay: %w", err)
@@ -57,9 +58,9 @@ func (c *LifePayConfig) open(key string, callback func(fiscal.Document) string, 
 	return cloud, nil
 }
 
-func (c *BIFITConfig) open(connector, broker string, log *slog.Logger) (fiscal.Cloud, error) {
+func (c *BIFITConfig) open(connector, broker string, dial dialFunc, log *slog.Logger) (fiscal.Cloud, error) {
 	o := c.options()
-	o.ConnectorToken, o.BrokerToken, o.Logger = connector, broker, log.With("device", CloudBIFIT)
+	o.ConnectorToken, o.BrokerToken, o.Dial, o.Logger = connector, broker, dial, log.With("device", CloudBIFIT)
 	cloud, err := bifit.New(o)
 	if err != nil {
 		return nil, fmt.Errorf("bifit: %w", err)
@@ -67,9 +68,12 @@ func (c *BIFITConfig) open(connector, broker string, log *slog.Logger) (fiscal.C
 	return cloud, nil
 }
 
+// dialFunc is Network.Dial.
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // addClouds gives each service a worker of its own.
 func (d *Daemon) addClouds() error {
-	clouds, err := d.cfg.openClouds(d.callbackURL, d.log)
+	clouds, err := d.cfg.openClouds(d.callbackURL, d.opt.Network.Dial, d.log)
 	if err != nil {
 		return err
 	}

@@ -159,7 +159,7 @@ func LoadConfig(path string) (Config, error) {
 	if err := errors.Join(c.Validate(), c.checkSecrets()); err != nil {
 		return c, err
 	}
-	_, err = c.openClouds(nil, slog.New(slog.DiscardHandler)) // what only the files can tell
+	_, err = c.openClouds(nil, nil, slog.New(slog.DiscardHandler)) // what only the files can tell
 	return c, err
 }
 

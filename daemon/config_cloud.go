@@ -191,7 +191,7 @@ func (c *LifePayConfig) validate(all Config) []error {
 	if c.loginFits() { // what only the driver knows; its files are LoadConfig's business
 		dry := *c
 		dry.CAFile = ""
-		if _, err := dry.open("key", nil, slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := dry.open("key", nil, nil, slog.New(slog.DiscardHandler)); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -213,7 +213,7 @@ func (c *BIFITConfig) validate() []error {
 	if c.Taxation != 0 {
 		dry := *c
 		dry.CAFile = ""
-		if _, err := dry.open("token", "", slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := dry.open("token", "", nil, slog.New(slog.DiscardHandler)); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -57,6 +57,9 @@ func (d *Daemon) listenControl() (net.Listener, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket == 0 {
 		return nil, fmt.Errorf("control socket: %s exists and is no socket; move it away", path)
 	}
+	if d.opt.Network.Listen != nil {
+		return d.opt.Network.Listen("unix", path)
+	}
 	os.Remove(path) // left by a kill: the store's lock says that we are alone
 	l, err := net.Listen("unix", path)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sort"
 	"sync"
@@ -42,9 +43,18 @@ type Options struct {
 	// Policy are the delays of recovery; nil is fiscal.DefaultPolicy with the
 	// configured unknown_after.
 	Policy *fiscal.Policy
+	// Network replaces the network of this computer.
+	Network Network
 	// Ready, if not nil, is called once when the first link takes commands,
 	// with the address of the embedded broker.
 	Ready func(broker string)
+}
+
+// Network is how a daemon reaches others and is reached. What is nil is this
+// computer's.
+type Network struct {
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	Listen func(network, address string) (net.Listener, error)
 }
 
 // Daemon is one node.

@@ -162,7 +162,7 @@ func DoctorOffline(ctx context.Context, cfg Config, open func(DeviceConfig) (fis
 }
 
 func offlineClouds(ctx context.Context, cfg Config) (checks []Check) {
-	clouds, err := cfg.openClouds(nil, slog.New(slog.DiscardHandler))
+	clouds, err := cfg.openClouds(nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return []Check{{Name: "clouds", Detail: err.Error(), Hint: "kassad config check explains the keys"}}
 	}

@@ -74,6 +74,7 @@ func (d *Daemon) buildLinks() error {
 		b, err := broker.New(broker.Config{
 			Listen: d.cfg.Broker.Listen, CertFile: d.cfg.Broker.CertFile, KeyFile: d.cfg.Broker.KeyFile,
 			UsersFile: d.cfg.Broker.UsersFile, Topics: d.topics, Managers: d.managerNames(), Relay: d.cfg.callback().RelayUser,
+			Open: d.opt.Network.Listen,
 		}, d.log)
 		if err != nil {
 			return err
@@ -132,7 +133,7 @@ func (d *Daemon) external(i int, lc LinkConfig) (*station, error) {
 // newLink completes the configuration with what every link has in common.
 func (d *Daemon) newLink(s *station) (*mqtt.Link, error) {
 	c := s.config
-	c.Topics = d.topics
+	c.Topics, c.Dial = d.topics, d.opt.Network.Dial
 	c.Subscriptions = []string{d.topics.Commands(), d.topics.Requests(), d.topics.NodeState()}
 	if d.cfg.callback().URL != "" {
 		c.Subscriptions = append(c.Subscriptions, d.topics.Callback(mqtt.CallbackLifePay))

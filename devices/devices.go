@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -31,6 +32,8 @@ type Settings struct {
 	QuietTime     time.Duration
 	TraceFile     string // every byte of the wire; "" for none
 	Log           *slog.Logger
+	// Dial replaces the network of this computer for tcp:// addresses.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Open prepares the register; nothing is sent before it is first needed.
@@ -42,6 +45,11 @@ func Open(s Settings) (fiscal.Backend, error) {
 		return nil, err
 	}
 	dial := &dialer{address: s.Address, open: link.Open, ports: link.Ports, log: s.Log}
+	if s.Dial != nil {
+		dial.open = func(ctx context.Context, address string) (link.Link, error) {
+			return link.OpenOver(ctx, s.Dial, address)
+		}
+	}
 	var trace io.Writer
 	if s.TraceFile != "" {
 		trace = &traceFile{path: s.TraceFile}

@@ -64,7 +64,9 @@ type LinkConfig struct {
 	CAFile, CertFile, KeyFile string
 	// AllowPlaintext permits a plain url beyond this machine.
 	AllowPlaintext bool
-	KeepAlive      time.Duration // 30 s
+	// Dial replaces the network of this computer; TLS goes over it.
+	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	KeepAlive time.Duration // 30 s
 
 	Topics        Topics
 	Subscriptions []string // topic filters, QoS 1
@@ -119,6 +121,7 @@ func (t *LinkTuning) setDefaults() {
 type endpoint struct {
 	address string // host:port
 	tls     *tls.Config
+	open    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // check sets defaults and tells everything that is wrong at once.
@@ -174,13 +177,13 @@ func (c *LinkConfig) endpoint() (endpoint, error) {
 		if c.CAFile != "" || c.CertFile != "" || c.KeyFile != "" {
 			return endpoint{}, fmt.Errorf("%s is not encrypted, but certificate files are given: use ssl://", c.URL)
 		}
-		return endpoint{address: net.JoinHostPort(u.Hostname(), port)}, nil
+		return endpoint{address: net.JoinHostPort(u.Hostname(), port), open: c.Dial}, nil
 	case "ssl", "tls", "mqtts":
 		if port == "" {
 			port = portTLS
 		}
 		config, err := c.tlsConfig(u.Hostname())
-		return endpoint{address: net.JoinHostPort(u.Hostname(), port), tls: config}, err
+		return endpoint{address: net.JoinHostPort(u.Hostname(), port), tls: config, open: c.Dial}, err
 	}
 	return endpoint{}, fmt.Errorf("url scheme %q: want tcp or ssl", u.Scheme)
 }
@@ -219,11 +222,20 @@ func isLoopback(host string) bool {
 }
 
 func (e endpoint) dial(ctx context.Context) (net.Conn, error) {
-	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: tcpKeepAliveIdle, Interval: tcpKeepAliveInterval, Count: tcpKeepAliveProbes,
-	}}
-	if e.tls == nil {
-		return dialer.DialContext(ctx, "tcp", e.address)
+	open := e.open
+	if open == nil {
+		dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+			Enable: true, Idle: tcpKeepAliveIdle, Interval: tcpKeepAliveInterval, Count: tcpKeepAliveProbes,
+		}}
+		open = dialer.DialContext
 	}
-	return (&tls.Dialer{NetDialer: dialer, Config: e.tls}).DialContext(ctx, "tcp", e.address)
+	conn, err := open(ctx, "tcp", e.address)
+	if err != nil || e.tls == nil {
+		return conn, err
+	}
+	secured := tls.Client(conn, e.tls)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secured, nil
 }

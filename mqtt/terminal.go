@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -35,6 +37,8 @@ type TerminalConfig struct {
 	// With Fleeting the broker keeps nothing for it after the connection.
 	ClientID string
 	Fleeting bool
+	// Dial replaces the network of this computer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Reply is one answer as it came.
@@ -71,6 +75,11 @@ func DialTerminal(ctx context.Context, cfg TerminalConfig, heard func(Reply)) (*
 		SetCleanSession(cfg.Fleeting).SetAutoReconnect(true).SetConnectRetry(false).SetConnectTimeout(terminalConnect).
 		SetMaxReconnectInterval(terminalRepeat).SetUsername(cfg.Username).SetPassword(cfg.Password)
 	o.SetDefaultPublishHandler(t.receive)
+	if cfg.Dial != nil {
+		o.SetCustomOpenConnectionFn(func(u *url.URL, _ paho.ClientOptions) (net.Conn, error) {
+			return cfg.Dial(context.Background(), "tcp", u.Host)
+		})
+	}
 	if cfg.CAFile != "" {
 		pool, err := certPool(cfg.CAFile)
 		if err != nil {

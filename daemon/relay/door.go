@@ -51,6 +51,8 @@ type DoorConfig struct {
 	Take func(context.Context, mqtt.Topics, mqtt.Callback) int
 	// Healthy answers GET /healthz; nil: not found.
 	Healthy func() bool
+	// Open replaces net.Listen.
+	Open func(network, address string) (net.Listener, error)
 }
 
 // Door is an HTTP or HTTPS listener that lets in callbacks and nothing else.
@@ -113,7 +115,11 @@ func Open(config DoorConfig, log *slog.Logger) (*Door, error) {
 		}
 		d.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"http/1.1"}}
 	}
-	l, err := net.Listen("tcp", config.Listen)
+	open := config.Open
+	if open == nil {
+		open = net.Listen
+	}
+	l, err := open("tcp", config.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDoor, err)
 	}

@@ -38,7 +38,11 @@ func (s *Shop) startClouds(ctx context.Context) error {
 }
 
 func (s *Shop) startLifePay(ctx context.Context) error {
-	s.LifePay = lifepay.New(*s.opt.LifePay)
+	cfg := *s.opt.LifePay
+	if cfg.Client == nil {
+		cfg.Client = &http.Client{Transport: s.transport()}
+	}
+	s.LifePay = lifepay.New(cfg)
 	base, err := s.serveHTTP(ctx, daemon.CloudLifePay, s.LifePay, s.LifePay.Close)
 	if err != nil {
 		return err
@@ -89,7 +93,7 @@ const cloudTimeout = 5 * time.Second
 // serveHTTP serves a cloud on the loopback until the shop closes. release lets
 // go of requests that hang.
 func (s *Shop) serveHTTP(ctx context.Context, name string, h http.Handler, release func()) (base string, err error) {
-	d := &door{handler: h}
+	d := &door{handler: h, listen: s.ways.Listen}
 	if err := d.open("127.0.0.1:0"); err != nil {
 		return "", err
 	}
@@ -105,6 +109,7 @@ func (s *Shop) serveHTTP(ctx context.Context, name string, h http.Handler, relea
 // door is the way to a cloud, which can be shut: then nobody answers a dial.
 type door struct {
 	handler http.Handler
+	listen  func(network, address string) (net.Listener, error)
 
 	mu      sync.Mutex
 	address string
@@ -113,7 +118,7 @@ type door struct {
 }
 
 func (d *door) open(address string) error {
-	l, err := net.Listen("tcp", address)
+	l, err := d.listen("tcp", address)
 	if err != nil {
 		return err
 	}
@@ -171,9 +176,15 @@ func (s *Shop) callbackProxy() http.Handler {
 				r.Out.URL.Host = address
 			}
 		},
-		Transport: &http.Transport{DisableKeepAlives: true},
+		Transport: s.transport(),
 		ErrorLog:  log.New(io.Discard, "", 0),
 	}
+}
+
+// transport carries HTTP in the shop. It keeps no idle connections: they would
+// outlive the shop.
+func (s *Shop) transport() *http.Transport {
+	return &http.Transport{DisableKeepAlives: true, DialContext: s.ways.Dial}
 }
 
 // tickets says which fiscal document each cloud document became: "" while

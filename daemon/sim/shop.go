@@ -43,6 +43,8 @@ type Options struct {
 	BIFIT   *bifit.Config
 	Config  func(*daemon.Config) // last word on the configuration
 	Policy  *fiscal.Policy       // delays of recovery; default: the product's
+	// Network, if not nil, is the only one there is: for everybody in the shop.
+	Network *Network
 	// Listen opens the TCP port of a printer; default: any on the loopback.
 	Listen func(device string) (net.Listener, error)
 	Log    *slog.Logger // default: discard
@@ -57,6 +59,7 @@ type Shop struct {
 	Broker   string // address of the embedded broker
 
 	opt    Options
+	ways   daemon.Network
 	doors  map[string]*door
 	calls  atomic.Value       // string: where the daemon takes callbacks
 	cancel context.CancelFunc // of the ports of printers and clouds
@@ -66,6 +69,7 @@ type Shop struct {
 	stop    context.CancelFunc // of the daemon
 	ended   chan error
 	daemon  *daemon.Daemon
+	host    *Host // of the daemon
 	told    map[string]*Told
 	order   []string
 	foreign map[string]bool
@@ -79,17 +83,21 @@ func Open(ctx context.Context, opt Options) (*Shop, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	ways := daemon.Network{Dial: (&net.Dialer{}).DialContext, Listen: net.Listen}
+	if opt.Network != nil {
+		ways = daemon.Network{Dial: opt.Network.Dial, Listen: opt.Network.Listen}
+	}
 	if opt.Listen == nil {
-		opt.Listen = func(string) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+		opt.Listen = func(string) (net.Listener, error) { return ways.Listen("tcp", "127.0.0.1:0") }
 	}
 	if len(opt.Printers) == 0 && !opt.NoPrinter {
 		opt.Printers = map[string]printer.Config{"front": {}}
 	}
-	s := &Shop{opt: opt, Printers: map[string]*printer.Printer{}, doors: map[string]*door{}, told: map[string]*Told{}, foreign: map[string]bool{}, doubles: map[string]string{}}
+	s := &Shop{opt: opt, ways: ways, Printers: map[string]*printer.Printer{}, doors: map[string]*door{}, told: map[string]*Told{}, foreign: map[string]bool{}, doubles: map[string]string{}}
 	s.Config = daemon.DefaultConfig()
 	s.Config.DataDir = opt.Dir
 	var err error
-	if s.Config.Broker.Listen, err = steadyAddress(); err != nil {
+	if s.Config.Broker.Listen, err = s.brokerAddress(); err != nil {
 		return nil, err
 	}
 	ports, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -141,6 +149,8 @@ const (
 	steadyFirst = 20_000
 	steadyCount = 12_000
 	steadyTries = 100
+
+	virtualBroker = "127.0.0.1:1883" // on a network of our own
 )
 
 // steadyAddress finds a port that stays free between two lives of a daemon.
@@ -152,6 +162,14 @@ func steadyAddress() (address string, err error) {
 		}
 	}
 	return "", err
+}
+
+// brokerAddress is where the embedded broker stays, whatever is restarted.
+func (s *Shop) brokerAddress() (string, error) {
+	if s.opt.Network != nil {
+		return virtualBroker, nil
+	}
+	return steadyAddress()
 }
 
 // plug serves a printer and returns its address for the configuration.
@@ -178,11 +196,20 @@ func (s *Shop) plug(ctx context.Context, name string, pc printer.Config) (string
 // Start runs the daemon; it must not be running.
 func (s *Shop) Start(ctx context.Context) error {
 	ready := make(chan string, 1)
+	var host *Host
+	var network daemon.Network
+	if s.opt.Network != nil {
+		host = s.opt.Network.Host()
+		network = host.Network()
+	}
 	d, err := daemon.New(s.Config, daemon.Options{
 		Log: s.opt.Log, Version: "sim", Policy: s.opt.Policy, Ready: func(broker string) { ready <- broker },
 		Open: func(c daemon.DeviceConfig) (fiscal.Backend, error) {
-			return devices.Open(c.Settings(s.opt.Log))
+			settings := c.Settings(s.opt.Log)
+			settings.Dial = network.Dial
+			return devices.Open(settings)
 		},
+		Network: network,
 	})
 	if err != nil {
 		return err
@@ -194,7 +221,7 @@ func (s *Shop) Start(ctx context.Context) error {
 		ended <- errors.Join(err, d.Close())
 	}()
 	s.mu.Lock()
-	s.daemon, s.stop, s.ended = d, stop, ended
+	s.daemon, s.host, s.stop, s.ended = d, host, stop, ended
 	s.mu.Unlock()
 	select {
 	case a := <-ready:
@@ -212,6 +239,16 @@ func (s *Shop) Start(ctx context.Context) error {
 	case <-time.After(startTimeout):
 		return errors.New("the daemon does not start")
 	}
+}
+
+// Kill ends the daemon in the middle of whatever it does, and takes it off the
+// network first. It needs a network of the shop's own.
+func (s *Shop) Kill() {
+	s.mu.Lock()
+	host := s.host
+	s.mu.Unlock()
+	host.Kill()
+	_ = s.Stop() // what a dead daemon has to say is of no interest
 }
 
 // Stop ends the daemon politely.
@@ -325,7 +362,11 @@ func (s *Shop) url() string { return "tcp://" + s.Broker }
 // Till opens a terminal.
 func (s *Shop) Till(ctx context.Context, name string) (*Till, error) {
 	t := &Till{shop: s, name: name}
-	link, err := mqtt.DialTerminal(ctx, mqtt.TerminalConfig{URL: s.url(), Root: s.Config.Root(), Name: name}, t.hear)
+	var dial func(ctx context.Context, network, address string) (net.Conn, error)
+	if s.opt.Network != nil {
+		dial = s.ways.Dial
+	}
+	link, err := mqtt.DialTerminal(ctx, mqtt.TerminalConfig{URL: s.url(), Root: s.Config.Root(), Name: name, Dial: dial}, t.hear)
 	if err != nil {
 		return nil, err
 	}

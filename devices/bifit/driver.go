@@ -47,7 +47,7 @@ func New(o Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := web.New(web.Options{BaseURL: o.BaseURL, CAFile: o.CAFile, Timeout: o.Timeout, Agent: "kassad"})
+	client, err := web.New(web.Options{BaseURL: o.BaseURL, CAFile: o.CAFile, Timeout: o.Timeout, Agent: "kassad", Dial: o.Dial})
 	if err != nil {
 		return nil, err
 	}

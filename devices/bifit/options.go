@@ -2,8 +2,10 @@ package bifit
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 	"unicode/utf8"
 
@@ -50,6 +52,8 @@ type Options struct {
 	Rate int
 	// Logger, or slog.Default.
 	Logger *slog.Logger
+	// Dial is that of web.Options.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Defaults of Options.

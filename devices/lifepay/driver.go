@@ -39,7 +39,7 @@ func New(o Options) (*Driver, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	c, err := web.New(web.Options{BaseURL: o.BaseURL, CAFile: o.CAFile, Timeout: o.Timeout, Agent: agent})
+	c, err := web.New(web.Options{BaseURL: o.BaseURL, CAFile: o.CAFile, Timeout: o.Timeout, Agent: agent, Dial: o.Dial})
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,12 @@
 package lifepay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"regexp"
 	"slices"
 	"time"
@@ -88,6 +90,8 @@ type Options struct {
 	RetryFailed bool
 
 	Logger *slog.Logger // slog.Default
+	// Dial is that of web.Options.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Names are request fields that no source spells, or two sources differently

@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -111,9 +112,43 @@ func TestFaultsOut(t *testing.T) {
 	})
 }
 
+// A script goes on over connections, and calls when what went before is there.
+func TestScriptOverConnections(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got []byte
+		heard := func(c net.Conn) {
+			b := make([]byte, 8)
+			for {
+				n, err := c.Read(b)
+				if got = append(got, b[:n]...); err != nil {
+					return
+				}
+			}
+		}
+		var before int
+		s := NewScript(Fault{Direction: Out, Kind: Cut, At: 2}, Fault{Direction: Out, Kind: Call, At: 4, Do: func() { before = len(got) }})
+		first, server := net.Pipe()
+		go heard(server)
+		if n, err := s.On(first).Write([]byte{0, 1, 2}); n != 2 || !errors.Is(err, ErrInjected) {
+			t.Errorf("first: %d, %v", n, err)
+		}
+		second, server := net.Pipe()
+		go heard(server)
+		if n, err := s.On(second).Write([]byte{2, 3, 4, 5}); n != 4 || err != nil {
+			t.Errorf("second: %d, %v", n, err)
+		}
+		second.Close()
+		synctest.Wait()
+		if !slices.Equal(got, []byte{0, 1, 2, 3, 4, 5}) || before != 4 {
+			t.Errorf("got % X, %d before the call", got, before)
+		}
+	})
+}
+
 func TestRandomFaultsRepeat(t *testing.T) {
 	t.Parallel()
-	if a, b := RandomFaults(7, 20, 100), RandomFaults(7, 20, 100); !slices.Equal(a, b) {
+	if a, b := RandomFaults(7, 20, 100), RandomFaults(7, 20, 100); fmt.Sprint(a) != fmt.Sprint(b) {
 		t.Errorf("seed 7 differs: %v %v", a, b)
 	}
 }

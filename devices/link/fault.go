@@ -22,6 +22,7 @@ const (
 	Double FaultKind = "double" // the byte comes twice
 	Flip   FaultKind = "flip"   // the byte is xored with Mask (0xFF if zero)
 	Delay  FaultKind = "delay"  // Wait passes before the byte
+	Call   FaultKind = "call"   // Do is called before the byte, after what went before has arrived
 )
 
 // Fault happens to byte number At (from 0) of one direction.
@@ -31,6 +32,7 @@ type Fault struct {
 	At        int64
 	Mask      byte
 	Wait      time.Duration
+	Do        func() // of Call
 }
 
 // String is readable enough to reproduce the fault from a test log.
@@ -38,11 +40,56 @@ func (f Fault) String() string {
 	return fmt.Sprintf("%s %c %d mask %02X wait %s", f.Kind, f.Direction, f.At, f.Mask, f.Wait)
 }
 
-// Faulty is a Link on which scripted faults happen, each once.
-type Faulty struct {
-	Link
+// Script is what happens on a line, each fault once. Connections that share it
+// count their bytes together, one after the other.
+type Script struct {
 	mu      sync.Mutex
 	in, out faultQueue
+}
+
+type faultQueue struct {
+	faults []Fault
+	seen   int64
+}
+
+// NewScript orders faults by their place.
+func NewScript(faults ...Fault) *Script {
+	s := &Script{}
+	for _, x := range faults {
+		q := s.queue(x.Direction)
+		q.faults = append(q.faults, x)
+	}
+	for _, q := range []*faultQueue{&s.in, &s.out} {
+		sort.SliceStable(q.faults, func(i, j int) bool { return q.faults[i].At < q.faults[j].At })
+	}
+	return s
+}
+
+func (s *Script) queue(d Direction) *faultQueue {
+	if d == In {
+		return &s.in
+	}
+	return &s.out
+}
+
+// Seen tells how many bytes each direction has carried.
+func (s *Script) Seen() (in, out int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.in.seen, s.out.seen
+}
+
+func (s *Script) apply(d Direction, b []byte) mangled {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queue(d).apply(b)
+}
+
+// Faulty is a Link on which a script happens.
+type Faulty struct {
+	Link
+	script  *Script
+	mu      sync.Mutex
 	cut     bool
 	pending []byte // doubled bytes that did not fit the reader's buffer
 	closed  chan struct{}
@@ -51,25 +98,12 @@ type Faulty struct {
 
 var _ Link = (*Faulty)(nil)
 
-type faultQueue struct {
-	faults []Fault
-	seen   int64
-}
+// NewFaulty wraps l with a script of its own.
+func NewFaulty(l Link, faults ...Fault) *Faulty { return NewScript(faults...).On(l) }
 
-// NewFaulty wraps l with a script.
-func NewFaulty(l Link, faults ...Fault) *Faulty {
-	f := &Faulty{Link: l, closed: make(chan struct{})}
-	for _, x := range faults {
-		if x.Direction == In {
-			f.in.faults = append(f.in.faults, x)
-		} else {
-			f.out.faults = append(f.out.faults, x)
-		}
-	}
-	for _, q := range []*faultQueue{&f.in, &f.out} {
-		sort.SliceStable(q.faults, func(i, j int) bool { return q.faults[i].At < q.faults[j].At })
-	}
-	return f
+// On wraps l with the script.
+func (s *Script) On(l Link) *Faulty {
+	return &Faulty{Link: l, script: s, closed: make(chan struct{})}
 }
 
 // RandomFaults makes n faults within the first bytes of each direction; the
@@ -90,18 +124,16 @@ func RandomFaults(seed uint64, n int, bytes int64) []Fault {
 	return out
 }
 
-// Seen tells how many bytes each direction has carried.
-func (f *Faulty) Seen() (in, out int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.in.seen, f.out.seen
-}
+// Seen tells how many bytes each direction of the script has carried.
+func (f *Faulty) Seen() (in, out int64) { return f.script.Seen() }
 
-// mangled is what became of a run of bytes.
+// mangled is what became of a run of bytes, up to the first call.
 type mangled struct {
 	data  []byte
+	used  int // bytes of the run
 	cut   bool
 	waits time.Duration
+	call  func()
 }
 
 // apply runs b through the queue. Delays add up before the run as a whole:
@@ -116,6 +148,9 @@ func (q *faultQueue) apply(b []byte) mangled {
 			switch x.Kind {
 			case Cut:
 				m.cut = true
+				return m
+			case Call:
+				m.call = x.Do
 				return m
 			case Drop:
 				times = 0
@@ -132,12 +167,16 @@ func (q *faultQueue) apply(b []byte) mangled {
 			}
 		}
 		q.seen++
+		m.used++
 		for range times {
 			m.data = append(m.data, keep)
 		}
 	}
 	return m
 }
+
+// callPause lets what was sent before a call arrive.
+const callPause = time.Millisecond
 
 // wait is a pause on the line, which Close ends.
 func (f *Faulty) wait(d time.Duration) {
@@ -158,56 +197,80 @@ func (f *Faulty) Close() error {
 	return f.Link.Close()
 }
 
-func (f *Faulty) Write(p []byte) (int, error) {
+func (f *Faulty) isCut() bool {
 	f.mu.Lock()
-	if f.cut {
-		f.mu.Unlock()
-		return 0, ErrInjected
-	}
-	before := f.out.seen
-	m := f.out.apply(p)
-	passed := int(f.out.seen - before)
-	f.cut = f.cut || m.cut
+	defer f.mu.Unlock()
+	return f.cut
+}
+
+func (f *Faulty) sever() error {
+	f.mu.Lock()
+	f.cut = true
 	f.mu.Unlock()
-	f.wait(m.waits)
-	if len(m.data) > 0 {
-		if n, err := f.Link.Write(m.data); err != nil {
-			return min(n, passed), err
+	f.Link.Close()
+	return ErrInjected
+}
+
+func (f *Faulty) Write(p []byte) (int, error) {
+	passed := 0
+	for more := true; more; {
+		if f.isCut() {
+			return passed, ErrInjected
+		}
+		m := f.script.apply(Out, p[passed:])
+		f.wait(m.waits)
+		if len(m.data) > 0 {
+			if n, err := f.Link.Write(m.data); err != nil {
+				return passed + min(n, m.used), err
+			}
+		}
+		passed += m.used
+		if m.cut {
+			return passed, f.sever()
+		}
+		if more = m.call != nil; more {
+			f.wait(callPause)
+			m.call()
 		}
 	}
-	if m.cut {
-		f.Link.Close()
-		return passed, ErrInjected
-	}
-	return len(p), nil
+	return passed, nil
 }
 
 func (f *Faulty) Read(p []byte) (int, error) {
 	for {
-		f.mu.Lock()
-		if len(f.pending) > 0 {
-			n := copy(p, f.pending)
-			f.pending = f.pending[n:]
-			f.mu.Unlock()
+		if n := f.leftover(p); n > 0 {
 			return n, nil
 		}
-		if f.cut {
-			f.mu.Unlock()
+		if f.isCut() {
 			return 0, ErrInjected
 		}
-		f.mu.Unlock()
 		n, err := f.Link.Read(p)
 		if n == 0 {
 			return 0, err
 		}
-		f.mu.Lock()
-		m := f.in.apply(p[:n])
-		f.cut = f.cut || m.cut
-		f.pending = append(f.pending, m.data...)
-		f.mu.Unlock()
-		f.wait(m.waits)
-		if m.cut {
-			f.Link.Close()
+		for rest := p[:n]; ; {
+			m := f.script.apply(In, rest)
+			f.mu.Lock()
+			f.pending = append(f.pending, m.data...)
+			f.mu.Unlock()
+			f.wait(m.waits)
+			if m.cut {
+				_ = f.sever()
+			}
+			if m.call == nil {
+				break
+			}
+			m.call()
+			rest = rest[m.used:]
 		}
 	}
+}
+
+// leftover takes what an earlier read has left.
+func (f *Faulty) leftover(p []byte) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := copy(p, f.pending)
+	f.pending = f.pending[n:]
+	return n
 }

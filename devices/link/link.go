@@ -154,6 +154,21 @@ func Open(ctx context.Context, address string) (Link, error) {
 	}
 }
 
+// OpenOver opens the link of a tcp address over a network that is not this
+// computer's.
+func OpenOver(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error), address string) (Link, error) {
+	a, err := Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	if a.Scheme != schemeTCP {
+		return nil, fmt.Errorf("%w: %s is no network address", ErrAddress, address)
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return dial(ctx, "tcp", a.Name)
+}
+
 // openTCP dials with NODELAY, because every exchange is a ping-pong of single
 // bytes, and with keepalive, because a printer that lost power closes nothing.
 func openTCP(ctx context.Context, hostport string) (Link, error) {

@@ -40,6 +40,8 @@ type Options struct {
 	CAFile  string        // PEM of the authorities to trust beside the system's; "" for none
 	Timeout time.Duration // of a whole call; 0: DefaultTimeout
 	Agent   string        // User-Agent
+	// Dial replaces the network of this computer, and its proxy.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Client calls one service. It is safe for concurrent use.
@@ -102,14 +104,20 @@ func New(o Options) (*Client, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
+	proxy := http.ProxyFromEnvironment
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	} else {
+		proxy = nil
+	}
 	return &Client{
 		base: strings.TrimSuffix(o.BaseURL, "/"), agent: o.Agent,
 		http: &http.Client{
 			Timeout:       o.Timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
-				Proxy:       http.ProxyFromEnvironment,
-				DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
+				Proxy:       proxy,
+				DialContext: o.Dial,
 				// A connection of its own for each call: one that the other side has
 				// closed meanwhile would turn "not sent" into "unknown".
 				DisableKeepAlives: true, DisableCompression: true,

@@ -64,6 +64,8 @@ type Config struct {
 	Managers  []string // names of the users file that manage; all others are terminals
 	Relay     string   // name of the users file under which a relay brings callbacks; "" for none
 	Topics    mqtt.Topics
+	// Open replaces net.Listen.
+	Open func(network, address string) (net.Listener, error)
 	// OnDenied is called when a right is missing. It must not wait.
 	OnDenied func(Denied)
 }
@@ -96,6 +98,9 @@ type Broker struct {
 func New(config Config, log *slog.Logger) (*Broker, error) {
 	if log == nil {
 		return nil, fmt.Errorf("%w: no logger", ErrConfig)
+	}
+	if config.Open == nil {
+		config.Open = net.Listen
 	}
 	if config.Topics.Root() == "" {
 		return nil, fmt.Errorf("%w: no topic root", ErrConfig)
@@ -158,7 +163,7 @@ func (b *Broker) Start(ctx context.Context) error {
 	if err := b.server.AddHook(b.hook, nil); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	main, err := listen("main", b.config.Listen, b.tls, b.log)
+	main, err := listen(b.config.Open, "main", b.config.Listen, b.tls, b.log)
 	if err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
@@ -168,7 +173,7 @@ func (b *Broker) Start(ctx context.Context) error {
 	if b.tls != nil {
 		// The certificate names the shop's host, not 127.0.0.1, so the daemon
 		// has a door of its own. Only its credential opens it.
-		inner, err := listen(daemonListener, "127.0.0.1:0", nil, b.log)
+		inner, err := listen(b.config.Open, daemonListener, "127.0.0.1:0", nil, b.log)
 		if err != nil {
 			main.shut()
 			return fmt.Errorf("broker: %w", err)

@@ -64,8 +64,8 @@ func (c *conn) awaitGreeting() {
 	}
 }
 
-func listen(id, address string, config *tls.Config, log *slog.Logger) (*listener, error) {
-	l, err := net.Listen("tcp", address)
+func listen(open func(network, address string) (net.Listener, error), id, address string, config *tls.Config, log *slog.Logger) (*listener, error) {
+	l, err := open("tcp", address)
 	if err != nil {
 		return nil, err
 	}
