@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -116,23 +117,32 @@ func TestFaultsOut(t *testing.T) {
 func TestScriptOverConnections(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var got []byte
 		heard := func(c net.Conn) {
 			b := make([]byte, 8)
 			for {
 				n, err := c.Read(b)
-				if got = append(got, b[:n]...); err != nil {
+				mu.Lock()
+				got = append(got, b[:n]...)
+				mu.Unlock()
+				if err != nil {
 					return
 				}
 			}
 		}
 		var before int
-		s := NewScript(Fault{Direction: Out, Kind: Cut, At: 2}, Fault{Direction: Out, Kind: Call, At: 4, Do: func() { before = len(got) }})
+		s := NewScript(Fault{Direction: Out, Kind: Cut, At: 2}, Fault{Direction: Out, Kind: Call, At: 4, Do: func() {
+			mu.Lock()
+			defer mu.Unlock()
+			before = len(got)
+		}})
 		first, server := net.Pipe()
 		go heard(server)
 		if n, err := s.On(first).Write([]byte{0, 1, 2}); n != 2 || !errors.Is(err, ErrInjected) {
 			t.Errorf("first: %d, %v", n, err)
 		}
+		synctest.Wait()
 		second, server := net.Pipe()
 		go heard(server)
 		if n, err := s.On(second).Write([]byte{2, 3, 4, 5}); n != 4 || err != nil {
