@@ -68,6 +68,9 @@ func TestImports(t *testing.T) {
 					}
 				}
 			}
+			if under(imp, "spool/spooltest") && !under(path.Dir(name), "daemon/sim") {
+				t.Errorf("%s must not import %s: a failing disk serves tests", name, imp)
+			}
 			if under(imp, "devices/emul") && !anyUnder(path.Dir(name), emulatorUsers) {
 				t.Errorf("%s must not import %s: emulators serve the demo and tests", name, imp)
 			}

@@ -48,6 +48,8 @@ type Options struct {
 	// Ready, if not nil, is called once when the first link takes commands,
 	// with the address of the embedded broker.
 	Ready func(broker string)
+	// Store are the settings of the journal; zero is the product's.
+	Store spool.Options
 }
 
 // Network is how a daemon reaches others and is reached. What is nil is this
@@ -108,7 +110,7 @@ func New(cfg Config, opt Options) (*Daemon, error) {
 	d.log = ringLogger(opt.Log, d.ring)
 	d.state = mqtt.NewState(stateInterval)
 	var aside string
-	if d.spool, aside, err = openStore(cfg.DataDir, d.started); err != nil {
+	if d.spool, aside, err = openStore(cfg.DataDir, d.opt.Store, d.started); err != nil {
 		return nil, err
 	}
 	if err := d.build(); err != nil {

@@ -17,9 +17,9 @@ func storePath(dir string) string { return filepath.Join(dir, "kassad.db") }
 // openStore opens the journal. One that is damaged is set aside, never a reason
 // to stay down: documents that were made are found again in the devices' own
 // memory (design 5.9). aside names the file, for the alert.
-func openStore(dir string, now time.Time) (s *spool.Spool, aside string, err error) {
+func openStore(dir string, opt spool.Options, now time.Time) (s *spool.Spool, aside string, err error) {
 	path := storePath(dir)
-	s, err = spool.Open(path, spool.Options{})
+	s, err = spool.Open(path, opt)
 	if !errors.Is(err, spool.ErrDamaged) {
 		return s, "", err
 	}
@@ -27,7 +27,7 @@ func openStore(dir string, now time.Time) (s *spool.Spool, aside string, err err
 	if renameErr := os.Rename(path, aside); renameErr != nil {
 		return nil, "", errors.Join(err, renameErr)
 	}
-	s, err = spool.Open(path, spool.Options{})
+	s, err = spool.Open(path, opt)
 	return s, aside, err
 }
 

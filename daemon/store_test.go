@@ -12,7 +12,7 @@ import (
 func TestDamagedStoreIsSetAside(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, aside, err := openStore(dir, time.Unix(1, 0))
+	s, aside, err := openStore(dir, spool.Options{}, time.Unix(1, 0))
 	if err != nil || aside != "" {
 		t.Fatalf("a new store: %q, %v", aside, err)
 	}
@@ -26,7 +26,7 @@ func TestDamagedStoreIsSetAside(t *testing.T) {
 	if err := os.WriteFile(storePath(dir), make([]byte, info.Size()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, aside, err = openStore(dir, time.Unix(1, 0))
+	s, aside, err = openStore(dir, spool.Options{}, time.Unix(1, 0))
 	if err != nil || aside == "" {
 		t.Fatalf("a damaged store: %q, %v", aside, err)
 	}

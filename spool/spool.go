@@ -56,6 +56,13 @@ type Options struct {
 	MaxSize int
 	// OpenFile replaces os.OpenFile; tests hand out files that fail.
 	OpenFile func(name string, flag int, perm os.FileMode) (*os.File, error)
+	// Disk is what the files are changed through; nil is the computer's own.
+	Disk Disk
+	// SegmentBytes is the length of a file of the log; zero is segmentBytes.
+	SegmentBytes int
+	// CopyBytes is how much the log may grow until the next copy of the index
+	// is made; zero is copyBytes.
+	CopyBytes int64
 }
 
 const (
@@ -63,8 +70,7 @@ const (
 	// mapSize is mapped at once, so that growth below it does not wait for
 	// readers. It costs addresses, not memory; a 32-bit till has few of them,
 	// and Windows would make the file that long.
-	mapSize  = 256 << 20
-	fileMode = 0o600
+	mapSize = 256 << 20
 )
 
 // Spool is the open store. Its methods may be called by any goroutine.

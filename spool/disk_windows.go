@@ -1,0 +1,21 @@
+package spool
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+// syncDir does nothing: a folder cannot be flushed there, and NTFS keeps the
+// order of renames in its own log.
+func syncDir(string) error { return nil }
+
+// isFull tells that an error means: there is no room.
+func isFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) || errors.Is(err, syscall.ENOSPC)
+}
+
+// allocated: files there have no holes unless somebody asks for them.
+func allocated(os.FileInfo) bool { return true }
