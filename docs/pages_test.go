@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -183,5 +184,51 @@ func TestAlertsAreKnown(t *testing.T) {
 				t.Errorf("there is no code %q", code)
 			}
 		}
+	}
+}
+
+var testName = regexp.MustCompile("`(Test[A-Za-z0-9]+)`")
+
+// TestNamedTestsExist: a page that names a test as its proof names one that
+// there is, and each moment of failure has one.
+func TestNamedTestsExist(t *testing.T) {
+	t.Parallel()
+	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
+	known := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range declared.FindAllStringSubmatch(string(text), -1) {
+			known[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range pages(t) {
+		for _, m := range testName.FindAllStringSubmatch(text, -1) {
+			if !known[m[1]] {
+				t.Errorf("%s: there is no %s", name, m[1])
+			}
+		}
+	}
+	inTable, moments := false, 0
+	for row := range strings.Lines(pages(t)["../docs/recovery.md"]) {
+		switch {
+		case strings.HasPrefix(row, "| Moment "):
+			inTable = true
+		case !strings.HasPrefix(row, "|"):
+			inTable = false
+		case inTable && !strings.HasPrefix(row, "| -"):
+			if moments++; !testName.MatchString(row) {
+				t.Errorf("recovery.md: no test for %s", row)
+			}
+		}
+	}
+	if moments < 20 {
+		t.Errorf("recovery.md has %d moments", moments)
 	}
 }
