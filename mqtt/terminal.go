@@ -43,8 +43,8 @@ type TerminalConfig struct {
 
 // Reply is one answer as it came.
 type Reply struct {
-	Verb    string
-	Payload []byte
+	Verb    string `json:"-"` // of the topic
+	Payload []byte `json:"-"`
 	// The parts that a terminal's own logic looks at.
 	ID    string `json:"id"`
 	N     int    `json:"n"`
@@ -124,9 +124,15 @@ func finish(ctx context.Context, token paho.Token) error {
 // answers is the filter of everything that is told to this terminal.
 func (t *Terminal) answers() string { return t.cfg.Root + "/res/" + t.cfg.Name + "/+" }
 
+// readReply reads an answer.
+func readReply(topic string, payload []byte) (Reply, bool) {
+	r := Reply{Verb: topic[strings.LastIndexByte(topic, '/')+1:], Payload: payload}
+	return r, json.Unmarshal(payload, &r) == nil
+}
+
 func (t *Terminal) receive(_ paho.Client, m paho.Message) {
-	r := Reply{Verb: m.Topic()[strings.LastIndexByte(m.Topic(), '/')+1:], Payload: m.Payload()}
-	if json.Unmarshal(r.Payload, &r) != nil {
+	r, ok := readReply(m.Topic(), m.Payload())
+	if !ok {
 		return // not an answer of ours
 	}
 	if t.heard != nil {

@@ -315,8 +315,9 @@ func FuzzDecodeCommand(f *testing.F) {
 			t.Errorf("id %q", cmd.ID)
 		}
 		if refusal != nil {
-			if refusal.Code.Info().Nature != fiscal.Content {
-				t.Errorf("refused by %s", refusal.Code)
+			refusedProperly(t, refusal)
+			if cmd.Hash != "" || len(cmd.Draft.Items) > 0 {
+				t.Errorf("refused, and %+v", cmd)
 			}
 			return
 		}

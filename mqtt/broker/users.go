@@ -83,10 +83,13 @@ func parseUsers(r io.Reader) (map[string][]byte, error) {
 		}
 		hashes[name] = []byte(hash)
 	}
+	if err := scanner.Err(); err != nil { // a line that no name and hash can be
+		return nil, fmt.Errorf("%w: %w", ErrUsersFile, err)
+	}
 	if len(hashes) > usersMax {
 		return nil, fmt.Errorf("%w: %d names: at most %d", ErrUsersFile, len(hashes), usersMax)
 	}
-	return hashes, scanner.Err()
+	return hashes, nil
 }
 
 func (u *users) read() error {
