@@ -189,6 +189,7 @@ type Line struct {
 	down   bool
 	script *link.Script
 	live   map[*netConn]bool
+	late   late
 }
 
 // Script tampers with the bytes from now on; Out is from who dials.
@@ -234,7 +235,7 @@ func (l *Line) Reset() {
 }
 
 func (l *Line) connect(address string) (near, far *netConn) {
-	out, back := newStream(l), newStream(l)
+	out, back := newStream(l, link.Out), newStream(l, link.In)
 	near = &netConn{line: l, in: back, out: out, address: netAddr(address)}
 	far = &netConn{line: l, in: out, out: back, address: netAddr(address)}
 	l.mu.Lock()
@@ -246,7 +247,7 @@ func (l *Line) connect(address string) (near, far *netConn) {
 func (l *Line) scripted(c *netConn) net.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := &scripted{netConn: c, faulty: l.script.On(c)}
+	s := &scripted{c, l.script.On(c)}
 	c.mu.Lock()
 	c.scripted = s
 	c.mu.Unlock()
@@ -262,19 +263,12 @@ func (l *Line) forget(c *netConn) {
 // scripted is a dialled connection on which the line's script happens.
 type scripted struct {
 	*netConn
-	mu     sync.Mutex
 	faulty *link.Faulty
 }
 
-func (s *scripted) current() *link.Faulty {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.faulty
-}
-
-func (s *scripted) Read(p []byte) (int, error)  { return s.current().Read(p) }
-func (s *scripted) Write(p []byte) (int, error) { return s.current().Write(p) }
-func (s *scripted) Close() error                { return s.current().Close() }
+func (s *scripted) Read(p []byte) (int, error)  { return s.faulty.Read(p) }
+func (s *scripted) Write(p []byte) (int, error) { return s.faulty.Write(p) }
+func (s *scripted) Close() error                { return s.faulty.Close() }
 
 // netConn is one end of a connection.
 type netConn struct {
@@ -291,9 +285,7 @@ func (c *netConn) rescript(s *link.Script) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.scripted != nil {
-		c.scripted.mu.Lock()
-		defer c.scripted.mu.Unlock()
-		c.scripted.faulty = s.On(c)
+		c.scripted.faulty.Follow(s)
 	}
 }
 
@@ -345,7 +337,8 @@ func netAddr(address string) net.Addr {
 
 // stream is one direction of a connection.
 type stream struct {
-	line *Line
+	line      *Line
+	direction link.Direction
 
 	mu       sync.Mutex
 	parcels  []parcel
@@ -361,7 +354,9 @@ type parcel struct {
 	data []byte
 }
 
-func newStream(l *Line) *stream { return &stream{line: l, changed: make(chan struct{})} }
+func newStream(l *Line, d link.Direction) *stream {
+	return &stream{line: l, direction: d, changed: make(chan struct{})}
+}
 
 // change wakes the reader; mu is held.
 func (s *stream) change() {
@@ -376,10 +371,15 @@ func (s *stream) write(p []byte) (int, error) {
 	if s.writeEnd != nil {
 		return 0, s.writeEnd
 	}
-	if !down && len(p) > 0 {
-		s.parcels = append(s.parcels, parcel{time.Now().Add(s.line.Delay), append([]byte{}, p...)})
-		s.change()
+	if down {
+		return len(p), nil
 	}
+	for rest := p; len(rest) > 0; {
+		n, due := s.line.due(s.direction, len(rest))
+		s.parcels = append(s.parcels, parcel{due, append([]byte{}, rest[:n]...)})
+		rest = rest[n:]
+	}
+	s.change()
 	return len(p), nil
 }
 

@@ -21,6 +21,8 @@ import (
 	printer "kassad/devices/emul/shtrih"
 	"kassad/fiscal"
 	"kassad/mqtt"
+	"kassad/spool"
+	"kassad/spool/spooltest"
 )
 
 // Limits of a shop's life in tests and the demo.
@@ -43,6 +45,8 @@ type Options struct {
 	BIFIT   *bifit.Config
 	Config  func(*daemon.Config) // last word on the configuration
 	Policy  *fiscal.Policy       // delays of recovery; default: the product's
+	// Disk, if not nil, keeps the journal, and dies with the daemon.
+	Disk *spooltest.Disk
 	// Network, if not nil, is the only one there is: for everybody in the shop.
 	Network *Network
 	// Listen opens the TCP port of a printer; default: any on the loopback.
@@ -202,6 +206,10 @@ func (s *Shop) Start(ctx context.Context) error {
 		host = s.opt.Network.Host()
 		network = host.Network()
 	}
+	var store spool.Options
+	if s.opt.Disk != nil {
+		store = s.opt.Disk.Options()
+	}
 	d, err := daemon.New(s.Config, daemon.Options{
 		Log: s.opt.Log, Version: "sim", Policy: s.opt.Policy, Ready: func(broker string) { ready <- broker },
 		Open: func(c daemon.DeviceConfig) (fiscal.Backend, error) {
@@ -209,7 +217,7 @@ func (s *Shop) Start(ctx context.Context) error {
 			settings.Dial = network.Dial
 			return devices.Open(settings)
 		},
-		Network: network,
+		Network: network, Store: store,
 	})
 	if err != nil {
 		return err
@@ -241,14 +249,23 @@ func (s *Shop) Start(ctx context.Context) error {
 	}
 }
 
-// Kill ends the daemon in the middle of whatever it does, and takes it off the
-// network first. It needs a network of the shop's own.
+// Kill ends the daemon in the middle of whatever it does. It needs a network of
+// the shop's own.
 func (s *Shop) Kill() {
+	s.Strike()
+	_ = s.Stop() // what a dead daemon has to say is of no interest
+}
+
+// Strike is the first half of Kill: the daemon does not reach its disk and the
+// network any more. The daemon itself may call it; Kill is still to follow.
+func (s *Shop) Strike() {
 	s.mu.Lock()
 	host := s.host
 	s.mu.Unlock()
+	if s.opt.Disk != nil {
+		s.opt.Disk.Kill()
+	}
 	host.Kill()
-	_ = s.Stop() // what a dead daemon has to say is of no interest
 }
 
 // Stop ends the daemon politely.

@@ -106,6 +106,21 @@ func (s *Script) On(l Link) *Faulty {
 	return &Faulty{Link: l, script: s, closed: make(chan struct{})}
 }
 
+// Follow changes the script: it happens to every byte from now on, those that a
+// read already waits for among them.
+func (f *Faulty) Follow(s *Script) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.script = s
+}
+
+func (f *Faulty) apply(d Direction, b []byte) mangled {
+	f.mu.Lock()
+	s := f.script
+	f.mu.Unlock()
+	return s.apply(d, b)
+}
+
 // RandomFaults makes n faults within the first bytes of each direction; the
 // same seed makes the same faults.
 func RandomFaults(seed uint64, n int, bytes int64) []Fault {
@@ -125,7 +140,12 @@ func RandomFaults(seed uint64, n int, bytes int64) []Fault {
 }
 
 // Seen tells how many bytes each direction of the script has carried.
-func (f *Faulty) Seen() (in, out int64) { return f.script.Seen() }
+func (f *Faulty) Seen() (in, out int64) {
+	f.mu.Lock()
+	s := f.script
+	f.mu.Unlock()
+	return s.Seen()
+}
 
 // mangled is what became of a run of bytes, up to the first call.
 type mangled struct {
@@ -217,7 +237,7 @@ func (f *Faulty) Write(p []byte) (int, error) {
 		if f.isCut() {
 			return passed, ErrInjected
 		}
-		m := f.script.apply(Out, p[passed:])
+		m := f.apply(Out, p[passed:])
 		f.wait(m.waits)
 		if len(m.data) > 0 {
 			if n, err := f.Link.Write(m.data); err != nil {
@@ -249,7 +269,7 @@ func (f *Faulty) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		for rest := p[:n]; ; {
-			m := f.script.apply(In, rest)
+			m := f.apply(In, rest)
 			f.mu.Lock()
 			f.pending = append(f.pending, m.data...)
 			f.mu.Unlock()
