@@ -83,11 +83,15 @@ func Parse(address string) (Address, error) {
 	if err != nil {
 		return Address{}, fmt.Errorf("%w %q: %w", ErrAddress, address, err)
 	}
+	if u.User != nil || u.Opaque != "" || strings.Contains(address, "#") {
+		return Address{}, fmt.Errorf("%w %q: nothing but a name and parameters", ErrAddress, address)
+	}
 	a := Address{Scheme: u.Scheme}
 	switch u.Scheme {
 	case schemeTCP:
 		a.Name = u.Host
-		if host, port, err := net.SplitHostPort(u.Host); err != nil || host == "" || port == "" {
+		host, port, err := net.SplitHostPort(u.Host)
+		if err != nil || host == "" || port == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 			return Address{}, fmt.Errorf("%w %q: want tcp://host:port", ErrAddress, address)
 		}
 		return a, nil
@@ -99,7 +103,10 @@ func Parse(address string) (Address, error) {
 		if a.Name == "" {
 			return Address{}, fmt.Errorf("%w %q: no port named", ErrAddress, address)
 		}
-		a.Baud, err = baudOf(u.Query())
+		q, err := url.ParseQuery(u.RawQuery)
+		if err == nil {
+			a.Baud, err = baudOf(q)
+		}
 		if err != nil {
 			return Address{}, fmt.Errorf("%w %q: %w", ErrAddress, address, err)
 		}
@@ -130,7 +137,13 @@ func (a Address) String() string {
 	if a.Scheme == schemeTCP {
 		return a.Scheme + "://" + a.Name
 	}
-	return fmt.Sprintf("%s://%s?%s=%d", a.Scheme, a.Name, baudParameter, a.Baud)
+	u := url.URL{Scheme: a.Scheme, Path: a.Name, RawQuery: fmt.Sprintf("%s=%d", baudParameter, a.Baud)}
+	if host, _, _ := strings.Cut(a.Name, "/"); a.Scheme == schemeSerial {
+		u.Host, u.Path = host, a.Name[len(host):] // COM3 is in the place of a host
+	} else {
+		u.Path = "/" + a.Name
+	}
+	return u.String()
 }
 
 // Open opens the link that address names. A usb address is resolved at each
