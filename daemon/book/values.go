@@ -174,7 +174,7 @@ func (p *parser) money(field string, kind fiscal.Kind) (*fiscal.Money, error) {
 
 // ParseMoney reads an amount as Russian documents write it: "1 234,56", "1234.5",
 // "-99", "1 234,56 ₽". Spaces of any kind part thousands; of a dot and a comma
-// the last one parts kopecks.
+// the last one parts kopecks, and the other one threes of digits.
 func ParseMoney(s string) (fiscal.Money, error) {
 	s = strings.Map(dropSpace, s)
 	for _, unit := range []string{"₽", "руб.", "руб", "р."} {
@@ -184,15 +184,27 @@ func ParseMoney(s string) (fiscal.Money, error) {
 	digits := strings.TrimPrefix(s, "-")
 	switch dot, comma := strings.LastIndexByte(digits, '.'), strings.LastIndexByte(digits, ','); {
 	case dot >= 0 && comma > dot:
-		digits = strings.ReplaceAll(digits, ".", "")
+		digits = joinThousands(digits, ".", comma)
 	case comma >= 0 && dot > comma:
-		digits = strings.ReplaceAll(digits, ",", "")
+		digits = joinThousands(digits, ",", dot)
 	}
 	m, err := fiscal.ParseMoney(strings.Replace(digits, ",", ".", 1))
 	if digits != s && strings.HasPrefix(s, "-") {
 		m = -m
 	}
 	return m, err
+}
+
+// joinThousands drops the mark between thousands before the kopecks. A slip of
+// the pen is left as it is: no number.
+func joinThousands(digits, mark string, kopecks int) string {
+	groups := strings.Split(digits[:kopecks], mark)
+	for i, g := range groups {
+		if len(g) > 3 || len(g) == 0 || i > 0 && len(g) < 3 {
+			return digits
+		}
+	}
+	return strings.Join(groups, "") + digits[kopecks:]
 }
 
 // dropSpace removes the spaces that part thousands, also those that do not
