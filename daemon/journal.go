@@ -37,7 +37,10 @@ func (j *journal) accept(r fiscal.Record) (fiscal.Record, spool.Acceptance, erro
 		if stored, how, err = tx.Accept(r); err != nil || how != spool.New && how != spool.Tombstoned {
 			return err
 		}
-		return j.answer(tx, stored)
+		if err := j.answer(tx, stored); err != nil {
+			return err
+		}
+		return j.ended(tx, stored) // one that was cancelled before it came
 	})
 	if err != nil {
 		return stored, how, err
@@ -95,12 +98,19 @@ func (j *journal) put(tx *spool.Tx, r fiscal.Record) (fiscal.Record, error) {
 	if err := j.answer(tx, r); err != nil || !r.State.Final() {
 		return r, err
 	}
-	if class := eventClass(r.Verb); class != "" {
-		if err := j.event(tx, class, func(seq uint64) []byte { return mqtt.EncodeRecordEvent(seq, class, r) }); err != nil {
-			return r, err
-		}
+	if err := j.ended(tx, r); err != nil {
+		return r, err
 	}
 	return r, j.tellLate(tx, r, 0)
+}
+
+// ended tells the office that a command has become final, whatever its end.
+func (j *journal) ended(tx *spool.Tx, r fiscal.Record) error {
+	class := eventClass(r.Verb)
+	if class == "" || !r.State.Final() {
+		return nil
+	}
+	return j.event(tx, class, func(seq uint64) []byte { return mqtt.EncodeRecordEvent(seq, class, r) })
 }
 
 // left follows the commit of a record's state.

@@ -218,6 +218,7 @@ func TestCancel(t *testing.T) {
 	if a := e.ask(t, "till1", fiscal.VerbSale, unseen, Request(unseen, tea()), fiscal.Cancelled); a.N != 1 || a.Dup {
 		t.Errorf("%s", a.Raw)
 	}
+	e.wait(t, "the event of its end", on("evt/receipt", `"id":"`+unseen+`"`))
 	if a := e.ask(t, "till1", fiscal.VerbSale, unseen, Request(unseen, tea()), fiscal.Cancelled); !a.Dup {
 		t.Errorf("the repeat: %s", a.Raw)
 	}
