@@ -57,6 +57,11 @@ fuzz: ## every parser in turn: make fuzz T=1m
 		done || exit 1; \
 	done
 
+.PHONY: chaos
+chaos: ## kill -9 of daemon, broker and printer: make chaos T=1h SEED=7
+	@mkdir -p dist/chaos # logs, journal and ledger of each run
+	KASSAD_CHAOS=$(T) KASSAD_SEED=$(SEED) go test -count=1 -v -run '^TestChaos$$' -timeout 0 -artifacts -outputdir $(CURDIR)/dist/chaos ./daemon/sim
+
 .PHONY: bench
 bench: ## the table of figures (docs/operations.md says how to read it)
 	go test -run '^$$' -bench '^BenchmarkFigures$$' -benchtime 1x -timeout 30m ./daemon/sim

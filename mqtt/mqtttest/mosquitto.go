@@ -158,11 +158,18 @@ func (m *Mosquitto) Kill() {
 	<-m.ended
 }
 
+// Start starts it again after Kill: with its memory empty, unless the options
+// have it keep what it knows.
+func (m *Mosquitto) Start() error { return m.start(m.cmd.Path) }
+
+// Signal sends a signal to it.
+func (m *Mosquitto) Signal(s os.Signal) error { return m.cmd.Process.Signal(s) }
+
 // Restart kills it and starts it again, with its memory empty.
 func (m *Mosquitto) Restart(t testing.TB) {
 	t.Helper()
 	m.Kill()
-	if err := m.start(m.cmd.Path); err != nil {
+	if err := m.Start(); err != nil {
 		t.Fatal(err)
 	}
 }
