@@ -72,7 +72,8 @@ func parseUsers(r io.Reader) (map[string][]byte, error) {
 		}
 		name, hash, _ := strings.Cut(line, ":")
 		if !mqtt.ValidName(name) {
-			return nil, fmt.Errorf("%w: line %d: name %.40q: %w", ErrUsersFile, n, name, mqtt.ErrName)
+			// The line is not shown: without its colon it is a password, too.
+			return nil, fmt.Errorf("%w: line %d does not begin with a name and a colon: %w", ErrUsersFile, n, mqtt.ErrName)
 		}
 		if _, err := bcrypt.Cost([]byte(hash)); err != nil {
 			// The line is not shown: it may hold a password in the clear.
