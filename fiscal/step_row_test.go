@@ -1,0 +1,260 @@
+package fiscal
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+// stepRow is one rule of step.go: the whole record after it, and what is to be
+// done, in order.
+type stepRow struct {
+	name    string
+	before  Record
+	event   Event
+	after   Record
+	effects []Effect
+}
+
+var (
+	rowNow   = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	rowBase  = &Baseline{Device: "d", Storage: "fn", LastFD: 7}
+	rowPaper = Refuse(CodePaperOut, "", "")
+	rowFault = Fail(OutcomeUnknown, CodeFNFault, nil)
+	rowLost  = Fail(OutcomeUnknown, CodePrinterAway, nil)
+	rowMade  = Receipt{Kind: "sale", Storage: "fn", FD: 8, Total: 100}
+)
+
+func sold(s State, change ...func(*Record)) Record {
+	r := Record{ID: "a", Verb: VerbSale, Device: "d", State: s, Attempt: 1}
+	if s == Working || s == Unknown || s == Held {
+		r.Baseline = rowBase
+	}
+	for _, f := range change {
+		f(&r)
+	}
+	return r
+}
+
+func waits(e *Error) func(*Record)  { return func(r *Record) { r.Waiting = e } }
+func failed(e *Error) func(*Record) { return func(r *Record) { r.Error = e } }
+func limit(wait, doubt time.Duration) func(*Record) {
+	return func(r *Record) { r.WaitLeft, r.DoubtLeft = wait, doubt }
+}
+func final(r *Record)     { r.FinalAt = rowNow }
+func noBase(r *Record)    { r.Baseline = nil }
+func based(r *Record)     { r.Baseline = rowBase }
+func recovers(r *Record)  { r.Recovered = true }
+func receipted(r *Record) { r.Receipt = &rowMade }
+func tries(n int) func(*Record) {
+	return func(r *Record) { r.Attempt = n }
+}
+func verb(v Verb) func(*Record) { return func(r *Record) { r.Verb = v } }
+
+func wakeAfter(d time.Duration) Effect { return Effect{Kind: EffectWake, After: d} }
+
+var beginRows = []stepRow{
+	{"a restart begins what was accepted", sold(Accepted), Event{Kind: EventRestart}, sold(Accepted), []Effect{prepare}},
+	{"late, held by its time", sold(Accepted, waits(rowPaper)), Event{Kind: EventBegin, Late: true},
+		sold(Held, noBase, failed(Refuse(CodeLate, "at", "settled before late_after"))), []Effect{save}},
+	{"text is on disk before the paper, counted, and waits no more", sold(Accepted, verb(VerbText), tries(0), waits(rowPaper)), Event{Kind: EventBegin},
+		sold(Working, verb(VerbText), noBase), []Effect{save, submit}},
+	{"prepared", sold(Accepted, tries(4), waits(rowPaper)), Event{Kind: EventPrepared, Baseline: *rowBase}, sold(Working, tries(5)), []Effect{save, submit}},
+	{"an X report's figures are on disk before its paper", sold(Accepted, verb(VerbXReport), tries(0)), Event{Kind: EventPrepared, Counters: &Counters{Documents: 3}},
+		sold(Working, verb(VerbXReport), noBase, func(r *Record) { r.Counters = &Counters{Documents: 3} }), []Effect{save, submit}},
+	{"and gone when it was refused", sold(Working, verb(VerbXReport), noBase, func(r *Record) { r.Counters = &Counters{Documents: 3} }), Event{Kind: EventSubmitFail, Err: rowPaper},
+		sold(Accepted, verb(VerbXReport), waits(rowPaper)), []Effect{save, wakeAfter(500 * time.Millisecond)}},
+	{"content refused", sold(Accepted, waits(rowPaper)), Event{Kind: EventPrepareFail, Err: Refuse(CodeTooLong, "items", "")},
+		sold(Rejected, final, failed(Refuse(CodeTooLong, "items", ""))), []Effect{save}},
+	{"a doubt of the register is a person's, at once", sold(Accepted), Event{Kind: EventPrepareFail, Err: Refuse(CodeOtherStorage, "", "x")},
+		sold(Held, noBase, failed(Refuse(CodeOtherStorage, "", "x"))), []Effect{save}},
+	{"a condition, with the wait over", sold(Accepted, limit(1, 0)), Event{Kind: EventPrepareFail, Err: rowPaper},
+		sold(Rejected, final, limit(1, 0), failed(Refuse(CodeCondition, "", "paper-out"))), []Effect{save}},
+	{"a condition, with a moment left", sold(Accepted, limit(2, 0)), Event{Kind: EventPrepareFail, Err: rowPaper},
+		sold(Accepted, limit(2, 0), waits(rowPaper)), []Effect{save, wakeAfter(500 * time.Millisecond)}},
+	{"a wait that is over before it begins", sold(Accepted, limit(1, 0)), Event{Kind: EventBegin},
+		sold(Rejected, final, limit(1, 0), failed(Refuse(CodeCondition, "", "not begun in time"))), []Effect{save}},
+	{"catching up cannot tell", sold(Accepted), Event{Kind: EventHeld, Err: rowFault}, sold(Held, noBase, failed(rowFault)), []Effect{save}},
+	{"catching up cannot tell of what is begun", sold(Working), Event{Kind: EventHeld, Err: rowFault}, sold(Working), nil},
+	{"its document is another's", sold(Unknown), Event{Kind: EventTaken, Err: Refuse(CodeClosedByOther, "", "x")},
+		sold(Held, failed(Refuse(CodeClosedByOther, "", "x"))), []Effect{save}},
+}
+
+var doubtRows = []stepRow{
+	{"nobody knows of the paper", sold(Working, verb(VerbText), noBase), Event{Kind: EventRestart},
+		sold(Done, verb(VerbText), final, func(r *Record) { r.Printed = "unknown" }), []Effect{save}},
+	{"an answer is lost", sold(Working), Event{Kind: EventSubmitFail, Err: rowLost}, sold(Unknown, waits(rowLost), limit(0, 15*time.Minute)), []Effect{save, find}},
+	{"the storage failed", sold(Working), Event{Kind: EventSubmitFail, Err: rowFault},
+		sold(Unknown, waits(rowFault), failed(rowFault), limit(0, 15*time.Minute)), []Effect{save, find}},
+	{"a restart asks", sold(Unknown, limit(0, time.Minute)), Event{Kind: EventRestart}, sold(Unknown, limit(0, time.Minute)), []Effect{find}},
+	{"no answer is told as what it waits for", sold(Unknown, limit(0, 15*time.Minute)), Event{Kind: EventFindFail, Err: rowLost},
+		sold(Unknown, limit(0, 15*time.Minute), waits(rowLost)), []Effect{wakeAfter(200 * time.Millisecond)}},
+	{"the doubt ends", sold(Unknown, limit(0, time.Minute)), Event{Kind: EventFindFail, Err: rowLost, Elapsed: time.Minute},
+		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "the device has not answered: printer-away"))), []Effect{save, wakeAfter(time.Second)}},
+	{"held goes on asking", sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", ""))), Event{Kind: EventFindFail, Err: rowLost},
+		sold(Held, limit(0, 1), waits(rowLost), failed(Refuse(CodeNeedsPerson, "", ""))), []Effect{wakeAfter(5 * time.Second)}},
+	{"held for another reason does not ask", sold(Held, failed(Refuse(CodeOtherStorage, "", ""))), Event{Kind: EventBegin},
+		sold(Held, failed(Refuse(CodeOtherStorage, "", ""))), nil},
+	{"held without a reason does not ask", sold(Held), Event{Kind: EventBegin}, sold(Held), nil},
+	{"found", sold(Unknown, waits(rowLost)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Made, Receipt: rowMade}},
+		sold(Done, based, final, recovers, receipted), []Effect{save}},
+	{"absent", sold(Unknown, failed(rowFault)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Absent}}, sold(Accepted), []Effect{save, prepare}},
+	{"absent, and the wait is over", sold(Unknown, limit(1, 0)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Absent}},
+		sold(Rejected, final, limit(1, 0), failed(Refuse(CodeCondition, "", "not begun in time"))), []Effect{save}},
+	{"absent, with a moment left", sold(Unknown, limit(2, 0)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Absent}},
+		sold(Accepted, limit(2, 0)), []Effect{save, prepare}},
+	{"absent for the third time", sold(Unknown, tries(3)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Absent}},
+		sold(Accepted, tries(3)), []Effect{save, wakeAfter(2 * time.Second)}},
+	{"another storage", sold(Unknown), Event{Kind: EventVerdict, Verdict: Verdict{Finding: OtherStorage}},
+		sold(Held, failed(Refuse(CodeOtherStorage, "", "another register or another FN answers now"))), []Effect{save}},
+	{"documents of others", sold(Unknown), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Foreign}},
+		sold(Held, failed(Refuse(CodeClosedByOther, "", "documents of another program stand where ours should be"))), []Effect{save}},
+	{"documents of others, told why", sold(Unknown), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Foreign, Code: CodeForeignReceipt}},
+		sold(Held, failed(Refuse(CodeForeignReceipt, "", "documents of another program stand where ours should be"))), []Effect{save}},
+	{"busy for too long", sold(Unknown, limit(0, 1)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Busy}},
+		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "the device stays busy"))), []Effect{save, wakeAfter(time.Second)}},
+	{"held again for the same is no news", sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "x"))), Event{Kind: EventTaken, Err: Refuse(CodeNeedsPerson, "", "y")},
+		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "x"))), []Effect{wakeAfter(time.Second)}},
+}
+
+var endRows = []stepRow{
+	{"made", sold(Working, failed(rowPaper), waits(rowPaper)), Event{Kind: EventSubmitted, Receipt: rowMade}, sold(Done, based, final, receipted), []Effect{save}},
+	{"found in the storage before it began", sold(Accepted), Event{Kind: EventRecovered, Receipt: rowMade}, sold(Done, noBase, final, recovers, receipted), []Effect{save}},
+	{"made already", sold(Accepted), Event{Kind: EventPrepared, Baseline: Baseline{Already: &rowMade}}, sold(Done, noBase, final, receipted), []Effect{save}},
+	{"a close keeps what was read before it, and counts itself", sold(Working, verb(VerbShiftClose), counted(4)),
+		Event{Kind: EventSubmitted, Receipt: Receipt{Kind: "shift-close", FD: 9, At: rowNow}},
+		sold(Done, verb(VerbShiftClose), counted(4), final, func(r *Record) {
+			r.Receipt = &Receipt{Kind: "shift-close", FD: 9, At: rowNow}
+			r.Counters = &Counters{Documents: 5, ClosedAt: rowNow, LastFD: 9}
+		}), []Effect{save}},
+	{"a close of a device that does not count", sold(Working, verb(VerbShiftClose), counted(0)),
+		Event{Kind: EventSubmitted, Receipt: Receipt{Kind: "shift-close", FD: 9, At: rowNow}},
+		sold(Done, verb(VerbShiftClose), counted(0), final, func(r *Record) {
+			r.Receipt = &Receipt{Kind: "shift-close", FD: 9, At: rowNow}
+			r.Counters = &Counters{ClosedAt: rowNow, LastFD: 9}
+		}), []Effect{save}},
+	{"closed by another: its figures are not ours", sold(Working, verb(VerbShiftClose), counted(4)), Event{Kind: EventSubmitted, Receipt: Receipt{Kind: "shift-close", FD: 9, By: "other"}},
+		sold(Done, verb(VerbShiftClose), counted(4), final, func(r *Record) { r.Receipt = &Receipt{Kind: "shift-close", FD: 9, By: "other"} }), []Effect{save}},
+	{"cancelled", sold(Accepted, waits(rowPaper)), Event{Kind: EventCancel}, sold(Cancelled, final), []Effect{save}},
+	{"not cancelled, for it is begun", sold(Working), Event{Kind: EventCancel}, sold(Working), nil},
+	{"final is final", sold(Done, receipted), Event{Kind: EventRestart}, sold(Done, receipted), nil},
+}
+
+func counted(documents uint32) func(*Record) {
+	return func(r *Record) { r.Baseline = &Baseline{Counters: &Counters{Documents: documents}} }
+}
+
+var personRows = []stepRow{
+	{"retry", sold(Held, failed(rowFault), waits(rowLost), limit(time.Minute, 0)), decided(ResolveRetry, 0),
+		sold(Accepted, resolved(ResolveRetry, 0), func(r *Record) { r.Approved = true }), []Effect{save, prepare}},
+	{"done elsewhere", sold(Held, failed(rowFault)), decided(ResolveDoneElsewhere, 12), sold(Done, based, resolved(ResolveDoneElsewhere, 12), final), []Effect{save}},
+	{"as a correction", sold(Held, failed(rowFault)), decided(ResolveAsCorrection, 12), sold(Done, based, resolved(ResolveAsCorrection, 12), final), []Effect{save}},
+	{"given up: the reason stays", sold(Held, failed(rowFault)), decided(ResolveGiveUp, 0), sold(Abandoned, based, resolved(ResolveGiveUp, 0), final, failed(rowFault)), []Effect{save}},
+	{"no reload of what no cloud has", sold(Held, failed(rowFault)), decided(ResolveReload, 0), sold(Held, failed(rowFault)), nil},
+	{"no such decision", sold(Held, failed(rowFault)), decided("guess", 0), sold(Held, failed(rowFault)), nil},
+	{"nothing to decide", sold(Unknown), decided(ResolveGiveUp, 0), sold(Unknown), nil},
+}
+
+func decided(a Action, fd uint32) Event {
+	return Event{Kind: EventResolve, Resolution: Resolution{Action: a, By: "ivanov", FD: fd}}
+}
+
+func resolved(a Action, fd uint32) func(*Record) {
+	return func(r *Record) { r.Resolved = &Resolution{Action: a, By: "ivanov", FD: fd} }
+}
+
+// TestStepRows holds every rule against the whole record.
+func TestStepRows(t *testing.T) {
+	t.Parallel()
+	for part, rows := range map[string][]stepRow{"begin": beginRows, "doubt": doubtRows, "end": endRows, "person": personRows} {
+		for _, row := range rows {
+			t.Run(part+"/"+row.name, func(t *testing.T) {
+				t.Parallel()
+				row.event.Policy, row.event.Now = DefaultPolicy(), rowNow
+				got, effects := Step(row.before, row.event)
+				if !reflect.DeepEqual(got, row.after) {
+					t.Errorf("got  %+v\nwant %+v\nwaiting %v, error %v", got, row.after, got.Waiting, got.Error)
+				}
+				if !reflect.DeepEqual(effects, row.effects) {
+					t.Errorf("effects %v, want %v", effects, row.effects)
+				}
+			})
+		}
+	}
+}
+
+// TestStepSpends: which of the limits run in which state, by the monotonic time
+// and, at a cloud that may have the document, by the time that the computer
+// slept. A limit that is spent stays a limit.
+func TestStepSpends(t *testing.T) {
+	t.Parallel()
+	cloud := &Baseline{Cloud: &CloudCall{Key: "k"}}
+	for _, c := range []struct {
+		state State
+		base  *Baseline
+		doubt time.Duration // left of 10 minutes after 1 minute, and 2 asleep
+	}{
+		{Accepted, nil, 9 * time.Minute}, {Working, rowBase, 9 * time.Minute}, {Unknown, rowBase, 9 * time.Minute}, {Held, rowBase, 10 * time.Minute},
+		{Registered, cloud, 9 * time.Minute}, {Working, cloud, 7 * time.Minute}, {Unknown, cloud, 7 * time.Minute}, {Held, cloud, 10 * time.Minute},
+	} {
+		r := Record{Verb: VerbSale, State: c.state, Baseline: c.base, DoubtLeft: 10 * time.Minute, WaitLeft: 10 * time.Minute, PauseLeft: 10 * time.Minute}
+		ev := Event{Kind: EventReloaded + 1, Elapsed: time.Minute, Slept: 2 * time.Minute} // of no meaning to anybody
+		got, _ := Step(r, ev)
+		if got.DoubtLeft != c.doubt || got.WaitLeft != 9*time.Minute || got.PauseLeft != 9*time.Minute {
+			t.Errorf("%s: doubt %s, wait %s, pause %s", c.state, got.DoubtLeft, got.WaitLeft, got.PauseLeft)
+		}
+		ev.Elapsed, ev.Slept = time.Hour, time.Hour
+		if got, _ = Step(r, ev); c.state != Held && got.DoubtLeft != 1 || got.WaitLeft != 1 || got.PauseLeft != 1 {
+			t.Errorf("%s, all spent: doubt %s, wait %s, pause %s", c.state, got.DoubtLeft, got.WaitLeft, got.PauseLeft)
+		}
+		if got, _ = Step(Record{Verb: VerbSale, State: c.state, Baseline: c.base}, ev); got.DoubtLeft != 0 || got.WaitLeft != 0 || got.PauseLeft != 0 {
+			t.Errorf("%s, no limits: %+v", c.state, got)
+		}
+	}
+	r := Record{Verb: VerbSale, State: Unknown, Baseline: cloud, DoubtLeft: 10 * time.Minute}
+	if got, _ := Step(r, Event{Kind: EventReloaded + 1, Slept: time.Hour}); got.DoubtLeft != 1 {
+		t.Errorf("asleep for longer than the window: %s", got.DoubtLeft)
+	}
+}
+
+// TestStorageFailed is the truth table of what keeps a document from being
+// begun or cancelled without a person.
+func TestStorageFailed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		r    Record
+		want bool
+	}{
+		"in doubt": {sold(Unknown, failed(rowFault)), true}, "held": {sold(Held, failed(rowFault)), true},
+		"of another reason": {sold(Unknown, failed(rowPaper)), false}, "of none": {sold(Unknown), false},
+		"without a baseline": {sold(Unknown, failed(rowFault), noBase), false}, "not begun": {sold(Accepted, failed(rowFault)), false},
+		"over": {sold(Rejected, failed(rowFault), func(r *Record) { r.Baseline = rowBase }), false},
+	} {
+		if got := c.r.StorageFailed(); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// TestDefaultPolicy: the delays that the pages tell.
+func TestDefaultPolicy(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	want := Policy{
+		Unknown: 900 * time.Second, Foreign: 10_000 * ms,
+		Condition: []time.Duration{500 * ms, 1000 * ms, 2000 * ms},
+		Refused:   []time.Duration{500 * ms, 1000 * ms, 2000 * ms, 5000 * ms, 10_000 * ms, 30_000 * ms},
+		Doubt:     []time.Duration{200 * ms, 1000 * ms, 2000 * ms, 5000 * ms},
+	}
+	if got := DefaultPolicy(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	// The longer a doubt lasts, the rarer the question: twice each pause.
+	for left, want := range map[time.Duration]time.Duration{
+		900_000 * ms: 200 * ms, 899_601 * ms: 200 * ms, 899_600 * ms: 1000 * ms, 897_601 * ms: 1000 * ms, 897_600 * ms: 2000 * ms, 893_600 * ms: 5000 * ms, 1: 5000 * ms,
+	} {
+		if got := wake(DefaultPolicy().Doubt, left, 900*time.Second); got != wakeAfter(want) {
+			t.Errorf("%s left: %v, want %s", left, got, want)
+		}
+	}
+}
