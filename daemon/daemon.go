@@ -109,14 +109,13 @@ func New(cfg Config, opt Options) (*Daemon, error) {
 	}
 	d.log = ringLogger(opt.Log, d.ring)
 	d.state = mqtt.NewState(stateInterval)
-	var aside string
-	if d.spool, aside, err = openStore(cfg.DataDir, d.opt.Store, d.started); err != nil {
+	if d.spool, err = openStore(cfg.DataDir, d.opt.Store, d.fail); err != nil {
 		return nil, err
 	}
 	if err := d.build(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	if err := d.noteLoss(aside); err != nil {
+	if err := d.noteLoss(d.spool.Recovery()); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil

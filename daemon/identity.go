@@ -52,28 +52,35 @@ func establish(s *spool.Spool) (identity, error) {
 // that has counted fewer was restored from an older copy, removed or set aside.
 const epochFile = "epoch"
 
-// noteLoss marks a journal that may have forgotten something: one that was set
-// aside, or has counted fewer starts than the file beside it. The mark is made
-// before the file is written, so that a death between loses no mark.
-func (d *Daemon) noteLoss(aside string) error {
+// noteLoss tells of a journal that was damaged, and marks one that may have
+// forgotten something: one whose copies were damaged too, or that has counted
+// fewer starts than the file beside it. The mark is made before the file is
+// written, so that a death between loses no mark.
+func (d *Daemon) noteLoss(r spool.Recovery) error {
 	path := filepath.Join(d.cfg.DataDir, epochFile)
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	last, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64) // unreadable: nothing is claimed
-	why := ""
-	switch {
-	case aside != "":
-		why = "the damaged journal was set aside as " + aside
-	case last >= d.id.Epoch:
-		why = "the journal is older than the last start: it was restored from a copy, or removed"
+	why, lost := "", r.Lost
+	if r.Why != "" {
+		why = fmt.Sprintf("%s; it was made again from %s", r.Why, r.From)
+		if r.Aside != "" {
+			why += "; the damaged journal was set aside as " + r.Aside
+		}
 	}
-	if why != "" {
+	if last >= d.id.Epoch {
+		lost, why = true, "the journal is older than the last start: it was restored from a copy, or removed"
+	}
+	if lost {
 		if err := d.journal.rebuilt(d.started); err != nil {
 			return err
 		}
+	}
+	if why != "" {
 		d.alerts.raise("", fiscal.CodeStoreRecovered, why)
+		d.log.Warn("the journal was damaged", "why", why, "lost", lost, "frames", r.Replayed)
 	}
 	next := path + ".new"
 	if err := os.WriteFile(next, fmt.Appendln(nil, d.id.Epoch), 0o600); err != nil {

@@ -186,6 +186,9 @@ func (k *desk) accept(terminal string, c mqtt.Command, arrived time.Time) error 
 	}
 	stored, how, err := k.d.journal.accept(r)
 	switch {
+	case refuseFull(err) != nil:
+		k.refuse(terminal, string(c.Verb), c.ID, refuseFull(err))
+		k.d.watchRoom()
 	case errors.Is(err, spool.ErrInvalid):
 		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeBadValue, "", err.Error()))
 	case err != nil:

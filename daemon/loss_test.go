@@ -10,19 +10,22 @@ import (
 	"kassad/mqtt/mqtttest"
 )
 
-// TestLostJournal: whatever takes the journal away or back, commands of before
-// are known to be in question.
+// TestLostJournal: what is damaged, removed or put back is made again from what
+// is left; if nothing is, commands of before are known to be in question.
 func TestLostJournal(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(t *testing.T, dir string, old []byte){
-		"nothing": func(*testing.T, string, []byte) {},
-		"damaged": func(t *testing.T, dir string, _ []byte) { write(t, storePath(dir), []byte("garbage")) },
-		"removed": func(t *testing.T, dir string, _ []byte) {
-			if err := os.Remove(storePath(dir)); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"restored": func(t *testing.T, dir string, old []byte) { write(t, storePath(dir), old) },
+	type end struct{ lost, told bool }
+	for name, row := range map[string]struct {
+		spoil func(t *testing.T, dir string, old map[string][]byte)
+		want  end
+	}{
+		"nothing":            {func(*testing.T, string, map[string][]byte) {}, end{}},
+		"damaged":            {func(t *testing.T, dir string, _ map[string][]byte) { write(t, storePath(dir), []byte("garbage")) }, end{told: true}},
+		"index removed":      {func(t *testing.T, dir string, _ map[string][]byte) { remove(t, storePath(dir)) }, end{told: true}},
+		"index put back":     {func(t *testing.T, dir string, old map[string][]byte) { write(t, storePath(dir), old["kassad.db"]) }, end{told: true}},
+		"removed":            {func(t *testing.T, dir string, _ map[string][]byte) { remove(t, storeFiles(t, dir)...) }, end{true, true}},
+		"all damaged":        {damageAll, end{true, true}},
+		"all files put back": {putBack, end{true, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,23 +50,58 @@ func TestLostJournal(t *testing.T) {
 			if marked, alert := start(); marked || alert {
 				t.Fatalf("the first start: marked %v, alert %v", marked, alert)
 			}
-			old, err := os.ReadFile(storePath(dir))
-			if err != nil {
-				t.Fatal(err)
+			old := map[string][]byte{}
+			for _, file := range storeFiles(t, dir) {
+				content, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				old[filepath.Base(file)] = content
 			}
 			start()
-			spoil(t, dir, old)
-			want := name != "nothing"
-			if marked, alert := start(); marked != want || alert != want {
+			row.spoil(t, dir, old)
+			if marked, alert := start(); marked != row.want.lost || alert != row.want.told {
 				t.Errorf("marked %v, alert %v", marked, alert)
 			}
-			if marked, alert := start(); marked != want || alert {
+			if marked, alert := start(); marked != row.want.lost || alert {
 				t.Errorf("the start after: marked %v, alert %v", marked, alert)
 			}
 			if _, err := os.Stat(filepath.Join(dir, epochFile)); err != nil {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// storeFiles are the files of the journal: index, log and copy.
+func storeFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(storePath(dir) + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func remove(t *testing.T, files ...string) {
+	t.Helper()
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func damageAll(t *testing.T, dir string, _ map[string][]byte) {
+	for _, file := range storeFiles(t, dir) {
+		write(t, file, []byte("garbage"))
+	}
+}
+
+func putBack(t *testing.T, dir string, old map[string][]byte) {
+	remove(t, storeFiles(t, dir)...)
+	for name, content := range old {
+		write(t, filepath.Join(dir, name), content)
 	}
 }
 

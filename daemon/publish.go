@@ -361,6 +361,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-spoolTick.C:
+			d.watchRoom()
 			if d.untold.spool.Swap(false) {
 				d.publishSpool()
 			}

@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -14,21 +13,37 @@ import (
 // storePath is the journal's file.
 func storePath(dir string) string { return filepath.Join(dir, "kassad.db") }
 
-// openStore opens the journal. One that is damaged is set aside, never a reason
-// to stay down: documents that were made are found again in the devices' own
-// memory (design 5.9). aside names the file, for the alert.
-func openStore(dir string, opt spool.Options, now time.Time) (s *spool.Spool, aside string, err error) {
-	path := storePath(dir)
-	s, err = spool.Open(path, opt)
-	if !errors.Is(err, spool.ErrDamaged) {
-		return s, "", err
+// openStore opens the journal. One that is damaged is made again by the spool
+// from its copy and its log; what is lost with all of them is found again in the
+// devices' own memory (design 5.9). It is never a reason to stay down. Damage
+// that is found later ends the daemon, and the next start mends it.
+func openStore(dir string, opt spool.Options, fail func(error)) (*spool.Spool, error) {
+	told := opt.OnDamage
+	opt.OnDamage = func(err error) {
+		if told != nil {
+			told(err)
+		}
+		fail(err)
 	}
-	aside = path + ".damaged-" + now.UTC().Format("20060102T150405.000")
-	if renameErr := os.Rename(path, aside); renameErr != nil {
-		return nil, "", errors.Join(err, renameErr)
+	return spool.Open(storePath(dir), opt)
+}
+
+// refuseFull is the answer to a command that the disk has no room for; nil if
+// err is something else.
+func refuseFull(err error) *fiscal.Error {
+	if errors.Is(err, spool.ErrFull) {
+		return fiscal.Refuse(fiscal.CodeDiskFull, "", "the journal has no room")
 	}
-	s, err = spool.Open(path, opt)
-	return s, aside, err
+	return nil
+}
+
+// watchRoom keeps the alert that the disk is full as long as it is.
+func (d *Daemon) watchRoom() {
+	if d.spool.Full() {
+		d.alerts.raise("", fiscal.CodeDiskFull, d.cfg.DataDir)
+	} else {
+		d.alerts.clear("", fiscal.CodeDiskFull)
+	}
 }
 
 // hold keeps a record whose document belongs to another command: two commands

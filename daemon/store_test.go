@@ -3,37 +3,34 @@ package daemon
 import (
 	"os"
 	"testing"
-	"time"
 
 	"kassad/spool"
 )
 
-// A damaged journal is set aside and a new one is opened: the shop goes on.
-func TestDamagedStoreIsSetAside(t *testing.T) {
+// A damaged journal is made again, and the shop goes on.
+func TestDamagedStoreIsMended(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, aside, err := openStore(dir, spool.Options{}, time.Unix(1, 0))
-	if err != nil || aside != "" {
-		t.Fatalf("a new store: %q, %v", aside, err)
+	open := func() spool.Recovery {
+		t.Helper()
+		s, err := openStore(dir, spool.Options{}, func(err error) { t.Error(err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return s.Recovery()
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	if r := open(); r.Why != "" || r.Lost {
+		t.Fatalf("a new store: %+v", r)
 	}
-	info, err := os.Stat(storePath(dir))
-	if err != nil {
-		t.Fatal(err)
+	write(t, storePath(dir), make([]byte, 1<<20))
+	r := open()
+	if r.Why == "" || r.Lost || r.Aside == "" {
+		t.Fatalf("a damaged store: %+v", r)
 	}
-	if err := os.WriteFile(storePath(dir), make([]byte, info.Size()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, aside, err = openStore(dir, spool.Options{}, time.Unix(1, 0))
-	if err != nil || aside == "" {
-		t.Fatalf("a damaged store: %q, %v", aside, err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(aside); err != nil {
+	if _, err := os.Stat(r.Aside); err != nil {
 		t.Errorf("the damaged file is gone: %v", err)
 	}
 	if faults, err := spool.Check(storePath(dir)); err != nil || len(faults) > 0 {

@@ -46,6 +46,7 @@ const (
 	CodeMarkingUnsupported Code = "marking-unsupported"
 	CodeIDConflict         Code = "id-conflict"
 	CodeBusy               Code = "busy"
+	CodeDiskFull           Code = "disk-full" // refuses new commands, and is the alert that stands meanwhile
 	CodeNotFound           Code = "not-found"
 	CodeNotBegunOnly       Code = "not-begun-only"
 	CodeCancelled          Code = "cancelled"

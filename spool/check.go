@@ -3,7 +3,10 @@ package spool
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -15,6 +18,9 @@ type Fault struct {
 	Bucket string
 	Key    string // printable
 	Text   string
+	// Fact is not damage: the store was told so, of two documents of one
+	// command for example.
+	Fact bool
 }
 
 func (f Fault) String() string { return f.Bucket + " " + f.Key + ": " + f.Text }
@@ -25,37 +31,95 @@ const faultsMax = 1000
 // Check walks everything in a store that no daemon has open. It changes
 // nothing. The error tells that the file cannot be walked at all.
 func Check(path string) ([]Fault, error) {
-	db, err := openBolt(path, Options{}, true)
+	if lock, err := lockStore(path, lockWaitDefault, os.O_RDWR); err == nil {
+		defer lock.Close()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("check %s: %w", path, err)
+	}
+	faults, err := checkFile(path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", path, err)
 	}
-	faults, err := checkDB(db)
-	if cerr := db.Close(); err == nil {
-		err = cerr
+	return faults, nil
+}
+
+// checkFile checks an index that nobody writes, in its newest state.
+func checkFile(path string, breathe func() error) ([]Fault, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	return faults, err
+	defer f.Close()
+	metas := readMetas(f)
+	if len(metas) == 0 {
+		return nil, fmt.Errorf("%w: the index has no root", ErrDamaged)
+	}
+	if faults, err := checkPages(f, metas[0], breathe); err != nil || len(faults) > 0 {
+		return faults, err
+	}
+	db, err := openBolt(path, lockWaitDefault, 0, true)
+	if err != nil {
+		return nil, err
+	}
+	faults, err := checkDB(db, breathe)
+	return faults, errors.Join(err, db.Close())
+}
+
+// checkPages checks the pages of one state. Pages that make no sense make all
+// the rest guesswork, so the first of them is the only fault.
+func checkPages(f *os.File, m meta, breathe func() error) ([]Fault, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() < m.bytes() {
+		return nil, fmt.Errorf("%w: %d bytes of %d are left", ErrDamaged, info.Size(), m.bytes())
+	}
+	p := pages{f: f, m: m}
+	if err := p.structure(breathe); errors.Is(err, ErrDamaged) {
+		return []Fault{{Bucket: "file", Key: `""`, Text: err.Error()}}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return nil, nil
 }
 
 // Check walks everything while the spool works; writers go on meanwhile.
-func (s *Spool) Check() ([]Fault, error) {
-	if err := s.poison(); err != nil {
+func (s *Spool) Check() ([]Fault, error) { return s.check(nil) }
+
+func (s *Spool) check(breathe func() error) (faults []Fault, err error) {
+	f, err := os.Open(s.path)
+	if err != nil {
 		return nil, err
 	}
-	return checkDB(s.db)
+	defer f.Close()
+	for {
+		found := false
+		err := s.read(func(b *bolt.Tx) error {
+			// The root of this state is overwritten by the second commit from now.
+			for _, m := range readMetas(f) {
+				if m.txid != uint64(b.ID()) {
+					continue
+				}
+				found = true
+				if faults, err = checkPages(f, m, breathe); err == nil && len(faults) == 0 {
+					c := checker{breathe: breathe}
+					err = c.walk(&Tx{b: b, s: &Spool{}})
+					faults = c.faults
+				}
+			}
+			return err
+		})
+		if err != nil || found {
+			return faults, err
+		}
+	}
 }
 
-func checkDB(db *bolt.DB) ([]Fault, error) {
-	c := checker{}
+func checkDB(db *bolt.DB, breathe func() error) ([]Fault, error) {
+	c := checker{breathe: breathe}
 	err := guarded(func() error {
-		return db.View(func(b *bolt.Tx) error {
-			for err := range b.Check() {
-				c.add("file", nil, "%v", err)
-			}
-			if len(c.faults) > 0 {
-				return nil // pages that overlap or are missing make the rest guesswork
-			}
-			return c.walk(&Tx{b: b, s: &Spool{}})
-		})
+		return db.View(func(b *bolt.Tx) error { return c.walk(&Tx{b: b, s: &Spool{}}) })
 	})
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
@@ -64,13 +128,23 @@ func checkDB(db *bolt.DB) ([]Fault, error) {
 }
 
 type checker struct {
-	tx     *Tx
-	faults []Fault
+	tx      *Tx
+	faults  []Fault
+	breathe func() error // called between entries; nil: never
+	stopped error        // by breathe
 }
 
 func (c *checker) add(bucket string, key []byte, format string, args ...any) {
 	if len(c.faults) < faultsMax {
-		c.faults = append(c.faults, Fault{bucket, fmt.Sprintf("%q", key), fmt.Sprintf(format, args...)})
+		c.faults = append(c.faults, Fault{Bucket: bucket, Key: fmt.Sprintf("%q", key), Text: fmt.Sprintf(format, args...)})
+	}
+}
+
+// fact adds what the store was told, and a person should know.
+func (c *checker) fact(bucket string, key []byte, format string, args ...any) {
+	before := len(c.faults)
+	if c.add(bucket, key, format, args...); len(c.faults) > before {
+		c.faults[before].Fact = true
 	}
 }
 
@@ -100,12 +174,18 @@ func (c *checker) walk(tx *Tx) error {
 	if tx.bucket(bucketReports) != nil {
 		c.each(bucketReports, c.report)
 	}
-	return nil
+	return c.stopped
 }
 
 func (c *checker) each(bucket string, check func(k, v []byte)) {
 	cur := c.tx.bucket(bucket).Cursor()
 	for k, v := cur.First(); k != nil; k, v = cur.Next() {
+		if c.breathe != nil && c.stopped == nil {
+			c.stopped = c.breathe()
+		}
+		if c.stopped != nil {
+			return
+		}
 		check(k, v)
 	}
 }
@@ -157,7 +237,7 @@ func (c *checker) recordDocument(k []byte, r *fiscal.Record) {
 	case !ok:
 		c.add(bucketRecords, k, "its document %s/%d is missing", want.FN, want.FD)
 	case e.RecordID != r.ID:
-		c.add(bucketRecords, k, "its document %s/%d belongs to %q", want.FN, want.FD, e.RecordID)
+		c.fact(bucketRecords, k, "its document %s/%d belongs to %q", want.FN, want.FD, e.RecordID)
 	}
 }
 
@@ -245,7 +325,7 @@ func (c *checker) documents() {
 			fn, shift = e.FN, 0
 		}
 		if e.Shift != 0 && e.Shift < shift {
-			c.add(bucketDocuments, k, "shift %d after shift %d", e.Shift, shift)
+			c.fact(bucketDocuments, k, "shift %d after shift %d", e.Shift, shift)
 		}
 		shift = max(shift, e.Shift)
 		if e.Key != "" && c.tx.bucket(bucketKeys).Get(documentKeyKey(&e)) == nil {
@@ -266,7 +346,7 @@ func (c *checker) documentRecord(k []byte, e *Entry) {
 		return
 	}
 	if r.Receipt == nil || r.Receipt.Storage != e.FN || r.Receipt.FD != e.FD {
-		c.add(bucketDocuments, k, "record %s has another document", e.RecordID)
+		c.fact(bucketDocuments, k, "record %s has another document", e.RecordID)
 	}
 }
 
@@ -285,7 +365,7 @@ func (c *checker) keys() {
 			c.add(bucketKeys, k, "leads to no document")
 		}
 		if len(last) > 4 && len(k) > 4 && bytes.Equal(last[:len(last)-4], k[:len(k)-4]) {
-			c.add(bucketKeys, k, "one key on two documents of %s: %d and %d", fn, binary.BigEndian.Uint32(last[len(last)-4:]), fd)
+			c.fact(bucketKeys, k, "one key on two documents of %s: %d and %d", fn, binary.BigEndian.Uint32(last[len(last)-4:]), fd)
 		}
 		last = bytes.Clone(k)
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -141,22 +142,28 @@ func TestCheckChangesNothing(t *testing.T) {
 	}
 }
 
+// TestADamagedRecordIsAnErrorNotAPanic: it is told, the rest of the store goes
+// on, and the next start has it back.
 func TestADamagedRecordIsAnErrorNotAPanic(t *testing.T) {
 	t.Parallel()
 	path := sample(t)
-	spoil(t, path, func(tx *bolt.Tx) error {
+	var told atomic.Int32
+	s, err := Open(path, Options{OnDamage: func(error) { told.Add(1) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.db.Update(func(tx *bolt.Tx) error {
 		k, b := firstKey(tx, bucketRecords)
 		v := bytes.Clone(b.Get(k))
 		v[len(v)/2] ^= 0xFF
 		return b.Put(k, v)
 	})
-	s, err := Open(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = s.View(func(tx *Tx) error { _, _, err := tx.ByID("a"); return err })
-	if !errors.Is(err, ErrDamaged) {
-		t.Errorf("view: %v", err)
+	if !errors.Is(err, ErrDamaged) || told.Load() != 1 {
+		t.Errorf("view: %v, told %d times", err, told.Load())
 	}
 	if _, how := acceptAs(t, s, sale("z")); how != New {
 		t.Errorf("the rest of the store: %v", how)
@@ -164,48 +171,71 @@ func TestADamagedRecordIsAnErrorNotAPanic(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	mended := reopen(t, path, Options{})
+	if r := mended.Recovery(); r.Why == "" || r.Lost {
+		t.Errorf("recovery: %+v", r)
+	}
+	survivedAll(t, mended, "a", "b", "c", "z")
 }
 
-func TestOpenRefuses(t *testing.T) {
+func survivedAll(t *testing.T, s *Spool, ids ...string) {
+	t.Helper()
+	view(t, s, func(tx *Tx) error {
+		for _, id := range ids {
+			if _, ok, err := tx.ByID(id); !ok || err != nil {
+				t.Errorf("%s is there: %v, %v", id, ok, err)
+			}
+		}
+		return nil
+	})
+}
+
+func TestOpenRefusesANewerFormat(t *testing.T) {
 	t.Parallel()
-	for name, row := range map[string]struct {
-		spoil func(t *testing.T, path string)
-		want  error
-	}{
-		"a newer format": {func(t *testing.T, path string) {
-			spoil(t, path, func(tx *bolt.Tx) error {
-				return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), binary.BigEndian.AppendUint32(nil, format+1))
-			})
-		}, ErrNewer},
-		"no format": {func(t *testing.T, path string) {
+	path := sample(t)
+	spoil(t, path, func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), binary.BigEndian.AppendUint32(nil, format+1))
+	})
+	s, err := Open(path, Options{})
+	if !errors.Is(err, ErrNewer) {
+		t.Errorf("open: %v", err)
+	}
+	if err == nil {
+		_ = s.Close()
+	}
+}
+
+// TestOpenMends what is no store any more, from the log, and keeps it aside.
+func TestOpenMends(t *testing.T) {
+	t.Parallel()
+	for name, spoilt := range map[string]func(t *testing.T, path string){
+		"no format": func(t *testing.T, path string) {
 			spoil(t, path, func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucketMeta)).Delete([]byte(keyFormat)) })
-		}, ErrDamaged},
-		"something else": {func(t *testing.T, path string) {
+		},
+		"something else": func(t *testing.T, path string) {
 			overwrite(t, path, 0, []byte(strings.Repeat("not a database ", 2000)))
-		}, ErrDamaged},
-		"a short file": {func(t *testing.T, path string) {
-			if err := os.Truncate(path, 5*4096); err != nil {
-				t.Fatal(err)
-			}
-		}, ErrDamaged},
-		"a few bytes": {func(t *testing.T, path string) {
-			if err := os.Truncate(path, 100); err != nil {
-				t.Fatal(err)
-			}
-		}, ErrDamaged},
+		},
+		"a short file": func(t *testing.T, path string) { cut(t, path, 5*4096) },
+		"a few bytes":  func(t *testing.T, path string) { cut(t, path, 100) },
+		"nothing":      func(t *testing.T, path string) { cut(t, path, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := sample(t)
-			row.spoil(t, path)
-			s, err := Open(path, Options{})
-			if !errors.Is(err, row.want) {
-				t.Errorf("open: %v, want %v", err, row.want)
+			spoilt(t, path)
+			s := reopen(t, path, Options{})
+			if r := s.Recovery(); r.Lost || (r.Why == "") != (r.Aside == "") || strings.HasPrefix(name, "a ") && r.Why == "" {
+				t.Errorf("recovery: %+v", r)
 			}
-			if err == nil {
-				_ = s.Close()
-			}
+			survivedAll(t, s, "a", "b", "c")
 		})
+	}
+}
+
+func cut(t *testing.T, path string, length int64) {
+	t.Helper()
+	if err := os.Truncate(path, length); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -27,3 +27,14 @@ func allocated(info os.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int64(st.Blocks)*512 >= info.Size()
 }
+
+// roomFor tells whether a copy of a file may be made: as much again has to be
+// left after it.
+func roomFor(dir, file string) bool {
+	info, err := os.Stat(file)
+	var fs syscall.Statfs_t
+	if err != nil || syscall.Statfs(dir, &fs) != nil {
+		return err == nil
+	}
+	return uint64(fs.Bavail)*uint64(fs.Bsize) > 2*uint64(info.Size())
+}

@@ -19,3 +19,15 @@ func isFull(err error) bool {
 
 // allocated: files there have no holes unless somebody asks for them.
 func allocated(os.FileInfo) bool { return true }
+
+// roomFor tells whether a copy of a file may be made: as much again has to be
+// left after it.
+func roomFor(dir, file string) bool {
+	info, err := os.Stat(file)
+	path, perr := windows.UTF16PtrFromString(dir)
+	var free uint64
+	if err != nil || perr != nil || windows.GetDiskFreeSpaceEx(path, &free, nil, nil) != nil {
+		return err == nil
+	}
+	return free > 2*uint64(info.Size())
+}

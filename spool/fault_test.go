@@ -3,73 +3,55 @@ package spool
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
 )
 
-// TestDiskFull: the update that does not fit is an ErrStore, nothing after it is
-// answered, and nothing of it is there after the next start.
-func TestDiskFull(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "kassad.db")
-	s, err := Open(path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	accept(t, s, sale("first"))
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s, err = Open(path, Options{MaxSize: int(info.Size())}); err != nil {
-		t.Fatal(err)
-	}
-	accept(t, s, sale("second")) // there is room for it
-	err = s.Update(func(tx *Tx) error {
-		if _, _, err := tx.Accept(sale("too much")); err != nil {
-			return err
-		}
-		return tx.Send(Message{Link: "local", Topic: "big", Payload: make([]byte, info.Size())})
-	})
-	brokenFor(t, s, err)
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	survived(t, path, map[string]bool{"first": true, "second": true, "too much": false})
-}
-
-// TestWriteError: the file goes away under the store, as a disk does.
+// TestWriteError: a write of the log fails, as a disk does.
 func TestWriteError(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("a mapped file cannot be closed there")
-	}
 	path := filepath.Join(t.TempDir(), "kassad.db")
-	var file *os.File
-	s, err := Open(path, Options{OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
-		f, err := os.OpenFile(name, flag, perm)
-		file = f
-		return f, err
-	}})
+	disk := &failingDisk{}
+	s, err := Open(path, Options{Disk: disk})
 	if err != nil {
 		t.Fatal(err)
 	}
 	accept(t, s, sale("first"))
-	if err := file.Close(); err != nil {
-		t.Fatal(err)
-	}
+	disk.broken.Store(true)
 	err = s.Update(func(tx *Tx) error {
 		_, _, err := tx.Accept(sale("lost"))
 		return err
 	})
 	brokenFor(t, s, err)
-	_ = s.Close() // the file is closed already
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
 	survived(t, path, map[string]bool{"first": true, "lost": false})
+}
+
+// failingDisk writes until it is broken.
+type failingDisk struct {
+	ownDisk
+	broken atomic.Bool
+}
+
+func (d *failingDisk) Open(name string, flag int) (File, error) {
+	f, err := d.ownDisk.Open(name, flag)
+	return failingFile{f, d}, err
+}
+
+type failingFile struct {
+	File
+	d *failingDisk
+}
+
+func (f failingFile) WriteAt(b []byte, at int64) (int, error) {
+	if f.d.broken.Load() {
+		return 0, errors.New("input/output error")
+	}
+	return f.File.WriteAt(b, at)
 }
 
 // brokenFor checks that err ended the spool for everybody.

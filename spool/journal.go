@@ -49,6 +49,7 @@ func (tx *Tx) Accept(r fiscal.Record) (fiscal.Record, Acceptance, error) {
 	if !found && r.Terminal != "" && tx.queued(r.Device) >= QueueMax { // an automatic document may be what the queue waits for
 		return r, Busy, nil
 	}
+	tx.accepts = true
 	var err error
 	if r.Seq, err = tx.next(bucketRecords); err != nil {
 		return r, 0, err

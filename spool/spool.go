@@ -1,14 +1,10 @@
 package spool
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +25,9 @@ var (
 	// ErrStore: a write did not reach the disk, or nobody can tell. The spool
 	// answers nothing else from then on; the process has to exit.
 	ErrStore = errors.New("the store cannot be written")
+	// ErrFull: the disk has no room. Nothing of the update is stored, and the
+	// spool goes on; Full tells when there is room again.
+	ErrFull = errors.New("the disk is full")
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("the store is closed")
 )
@@ -44,18 +43,17 @@ var (
 	ErrSeen = errors.New("command id has a record")
 )
 
-// format is the version of the layout (doc.go).
-const format = 1
+// Versions of the layout (doc.go).
+const (
+	formatAlone = 1 // an index without a log
+	format      = 2
+)
 
 // Options are the settings of a Spool. The zero value is the product's.
 type Options struct {
 	// LockWait is how long Open waits for another process to let go; zero is
 	// lockWaitDefault.
 	LockWait time.Duration
-	// MaxSize bounds the file, in bytes; zero is no limit.
-	MaxSize int
-	// OpenFile replaces os.OpenFile; tests hand out files that fail.
-	OpenFile func(name string, flag int, perm os.FileMode) (*os.File, error)
 	// Disk is what the files are changed through; nil is the computer's own.
 	Disk Disk
 	// SegmentBytes is the length of a file of the log; zero is segmentBytes.
@@ -63,195 +61,189 @@ type Options struct {
 	// CopyBytes is how much the log may grow until the next copy of the index
 	// is made; zero is copyBytes.
 	CopyBytes int64
+	// OnDamage is told once of damage that is found while the store works. A
+	// mark is left then, and the next Open mends it; nil tells nobody.
+	OnDamage func(error)
 }
-
-const (
-	lockWaitDefault = 200 * time.Millisecond
-	// mapSize is mapped at once, so that growth below it does not wait for
-	// readers. It costs addresses, not memory; a 32-bit till has few of them,
-	// and Windows would make the file that long.
-	mapSize = 256 << 20
-)
 
 // Spool is the open store. Its methods may be called by any goroutine.
 type Spool struct {
+	path     string
+	opt      Options
+	disk     Disk
+	lock     *os.File
+	recovery Recovery
+
+	mapMu    sync.RWMutex // db changes under it
 	db       *bolt.DB
+	raw      File // the index's file, for what bbolt does not do
+	mapBytes int
+	real     int64 // how much of the index has its place on the disk
+
+	// Of the writer.
+	log      frameLog
+	lineage  uint64
+	number   uint64   // of the last frame
+	applied  uint64   // the last frame with changes
+	pin      *bolt.Tx // holds the pages of the last checkpoint
+	clean    bool     // the last checkpoint is closed, and nothing came after it
+	healing  bool     // Open makes the index from something else than the checkpoint
+	mapLeast int
+	full     atomic.Bool
+
 	requests chan *request
 	acked    chan struct{} // Sent has something for the writer
 	closing  chan struct{}
 	stopped  chan struct{}         // the writer has ended
+	kept     chan struct{}         // the keeper has ended
+	copyDue  chan struct{}         // the log has grown
 	close    sync.Once             // of closing
 	closed   sync.Once             // of db
 	wedged   bool                  // a transaction could not be ended; read after stopped
 	fault    atomic.Pointer[error] // set once: the spool is poisoned
+	hurt     sync.Once             // of the mark for the next Open
 
 	mu   sync.Mutex
 	sent map[uint64]struct{} // acknowledged, still on disk
 }
 
-// Open opens the store at path, and creates it if there is none.
+// Open opens the store at path, and creates it if there is none. One that is
+// damaged is mended: Recovery tells how.
 func Open(path string, opt Options) (*Spool, error) {
-	db, err := openBolt(path, opt, false)
-	if err != nil {
+	s := &Spool{
+		path: path, opt: opt, disk: opt.Disk, requests: make(chan *request), acked: make(chan struct{}, 1),
+		closing: make(chan struct{}), stopped: make(chan struct{}), kept: make(chan struct{}), copyDue: make(chan struct{}, 1), sent: map[uint64]struct{}{},
+	}
+	if s.disk == nil {
+		s.disk = ownDisk{}
+	}
+	if s.opt.LockWait == 0 {
+		s.opt.LockWait = lockWaitDefault
+	}
+	s.log = frameLog{disk: s.disk, base: path, size: int64(opt.SegmentBytes)}
+	if s.log.size == 0 {
+		s.log.size = segmentBytes
+	}
+	if s.opt.CopyBytes == 0 {
+		s.opt.CopyBytes = copyBytes
+	}
+	var err error
+	if s.lock, err = lockStore(path, s.opt.LockWait, os.O_RDWR|os.O_CREATE); err != nil {
 		return nil, fmt.Errorf("open spool %s: %w", path, err)
 	}
-	if err := guarded(func() error { return prepare(db) }); err != nil {
-		return nil, fmt.Errorf("open spool %s: %w", path, errors.Join(err, db.Close()))
-	}
-	s := &Spool{
-		db: db, requests: make(chan *request), acked: make(chan struct{}, 1),
-		closing: make(chan struct{}), stopped: make(chan struct{}), sent: map[uint64]struct{}{},
+	if err := s.recover(); err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", path, errors.Join(err, s.giveUp()))
 	}
 	go s.write()
+	go s.keep()
 	return s, nil
 }
 
-// openBolt opens the file. A damaged one may make bbolt panic, or fault on
-// pages that are mapped but do not exist; both come out as ErrDamaged.
-func openBolt(path string, opt Options, readOnly bool) (db *bolt.DB, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	var file *os.File
-	defer func() {
-		if p := recover(); p != nil {
-			db, err = nil, damaged(p)
-			if file != nil {
-				_ = file.Close() // it holds the lock
-			}
-		}
-	}()
-	openFile := opt.OpenFile
-	if openFile == nil {
-		openFile = os.OpenFile
-	}
-	o := bolt.Options{
-		Timeout: opt.LockWait, FreelistType: bolt.FreelistMapType, MaxSize: opt.MaxSize, ReadOnly: readOnly, PreLoadFreelist: true,
-		OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
-			file, err = openFile(name, flag, perm)
-			return file, err
-		},
-	}
-	if o.Timeout == 0 {
-		o.Timeout = lockWaitDefault
-	}
-	if strconv.IntSize == 64 && runtime.GOOS != "windows" && !readOnly {
-		o.InitialMmapSize = mapSize
-	}
-	db, err = bolt.Open(path, fileMode, &o)
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, ErrLocked
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch),
-		errors.Is(err, berrors.ErrInvalidMapping):
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-	case err != nil:
-		return nil, err
-	}
-	if err := guarded(func() error { return whole(db) }); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
-}
+// Recovery tells what Open found.
+func (s *Spool) Recovery() Recovery { return s.recovery }
 
-// whole refuses a file that was cut short: bbolt would fault on the lost pages.
-func whole(db *bolt.DB) error {
-	info, err := os.Stat(db.Path())
-	if err != nil {
-		return err
-	}
-	return db.View(func(tx *bolt.Tx) error {
-		if info.Size() < tx.Size() {
-			return fmt.Errorf("%w: %d bytes of %d are left", ErrDamaged, info.Size(), tx.Size())
-		}
-		return nil
-	})
-}
+// Full tells that the disk has no room: new commands are refused with ErrFull.
+// It ends by itself when there is room again.
+func (s *Spool) Full() bool { return s.full.Load() }
 
-// prepare makes the buckets of a new file and checks the format of an old one.
-// It writes nothing to a file that is in order.
-func prepare(db *bolt.DB) error {
-	var found []byte
-	earlier := false
-	err := db.View(func(tx *bolt.Tx) error {
-		b := tx.Bucket([]byte(bucketMeta))
-		if b == nil {
-			return nil
-		}
-		found = append([]byte{}, b.Get([]byte(keyFormat))...)
-		earlier = tx.Bucket([]byte(bucketReports)) == nil
-		return nil
-	})
-	switch {
-	case err != nil:
-		return err
-	case found == nil:
-		return create(db)
-	case len(found) != 4:
-		return fmt.Errorf("%w: no format", ErrDamaged)
-	case binary.BigEndian.Uint32(found) > format:
-		return fmt.Errorf("%w: its format is %d, this one knows %d", ErrNewer, binary.BigEndian.Uint32(found), format)
-	case earlier:
-		return db.Update(func(tx *bolt.Tx) error {
-			_, err := tx.CreateBucketIfNotExists([]byte(bucketReports))
-			return err
-		})
-	default:
-		return nil
-	}
-}
-
-func create(db *bolt.DB) error {
-	return db.Update(func(tx *bolt.Tx) error {
-		for _, name := range buckets() {
-			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-				return fmt.Errorf("create bucket %s: %w", name, err)
-			}
-		}
-		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), binary.BigEndian.AppendUint32(nil, format))
-	})
-}
-
-// Close finishes the updates in hand and closes the file. Of a spool that broke
-// in the middle of a transaction it leaves the file to the end of the process:
-// bbolt would wait for that transaction for ever.
+// Close finishes the updates in hand and closes the files. Of a spool that
+// broke in the middle of a transaction it leaves them to the end of the
+// process: bbolt would wait for that transaction for ever.
 func (s *Spool) Close() error {
 	var err error
 	s.close.Do(func() { close(s.closing) })
 	<-s.stopped
-	if !s.wedged {
-		s.closed.Do(func() { err = s.db.Close() })
+	<-s.kept
+	s.closed.Do(func() {
+		if s.poison() == nil {
+			err = s.finish()
+		}
+		s.mapMu.Lock()
+		defer s.mapMu.Unlock()
+		err = errors.Join(err, s.giveUp())
+	})
+	return err
+}
+
+// finish leaves nothing to replay.
+func (s *Spool) finish() error {
+	if s.clean {
+		return nil
+	}
+	err := guarded(func() error {
+		return s.disk.Commit(s.path, func() error {
+			return s.db.Update(func(b *bolt.Tx) error { return s.stamp(b, s.applied, true) })
+		})
+	})
+	if err == nil {
+		err = s.checkpoint(true, 0)
+	}
+	if isFull(err) {
+		return nil // the next start has something to replay
 	}
 	return err
 }
 
-// View reads the state as of the last commit. fn must not keep tx, and must
-// not call Update.
-func (s *Spool) View(fn func(tx *Tx) error) error {
+// giveUp closes what is open.
+func (s *Spool) giveUp() error {
+	if s.wedged {
+		return nil
+	}
+	return errors.Join(s.closeIndex(), s.log.close(), s.lock.Close())
+}
+
+func (s *Spool) closeIndex() error {
+	var errs []error
+	if s.pin != nil {
+		errs = append(errs, guarded(s.pin.Rollback))
+		s.pin = nil
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+		s.db = nil
+	}
+	if s.raw != nil {
+		errs = append(errs, s.raw.Close())
+		s.raw = nil
+	}
+	return errors.Join(errs...)
+}
+
+// read runs fn on the index under its present map.
+func (s *Spool) read(fn func(b *bolt.Tx) error) error {
 	if err := s.poison(); err != nil {
 		return err
 	}
-	err := guarded(func() error {
-		return s.db.View(func(b *bolt.Tx) error {
-			tx := &Tx{s: s, b: b}
-			defer tx.end()
-			return fn(tx)
-		})
-	})
+	s.mapMu.RLock()
+	defer s.mapMu.RUnlock()
+	if s.db == nil {
+		return ErrClosed
+	}
+	err := guarded(func() error { return s.db.View(fn) })
+	if errors.Is(err, ErrDamaged) {
+		s.damage(err)
+	}
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return ErrClosed
 	}
 	return err
 }
 
+// View reads the state as of the last commit. fn must not keep tx, and must
+// not call Update or View.
+func (s *Spool) View(fn func(tx *Tx) error) error {
+	return s.read(func(b *bolt.Tx) error {
+		tx := &Tx{s: s, b: b}
+		defer tx.end()
+		return fn(tx)
+	})
+}
+
 // Backup writes a copy of the store as it is now; writers go on meanwhile.
 func (s *Spool) Backup(w io.Writer) (n int64, err error) {
-	if err := s.poison(); err != nil {
-		return 0, err
-	}
-	err = guarded(func() error {
-		return s.db.View(func(tx *bolt.Tx) (err error) {
-			n, err = tx.WriteTo(w)
-			return err
-		})
+	err = s.read(func(b *bolt.Tx) (err error) {
+		n, err = b.WriteTo(w)
+		return err
 	})
 	if err != nil {
 		return n, fmt.Errorf("back up spool: %w", err)

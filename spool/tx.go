@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -36,9 +37,11 @@ func buckets() []string {
 // Tx is one transaction. What it returns is copied and may be kept; the Tx
 // itself ends with its callback.
 type Tx struct {
-	s     *Spool
-	b     *bolt.Tx
-	wrote bool
+	s       *Spool
+	b       *bolt.Tx
+	wrote   bool
+	accepts bool // it takes a new command: the first to be refused when the disk is full
+	ops     []op // what it changed, for the log
 }
 
 // end makes a use of tx after its callback fail at once.
@@ -55,6 +58,7 @@ func (tx *Tx) put(bucket string, key, value []byte) error {
 	if err := b.Put(key, value); err != nil {
 		return fmt.Errorf("put %s: %w", bucket, err)
 	}
+	tx.ops = append(tx.ops, op{kind: opPut, bucket: bucket, key: bytes.Clone(key), value: bytes.Clone(value)})
 	return nil
 }
 
@@ -69,6 +73,7 @@ func (tx *Tx) delete(bucket string, key []byte) error {
 	if err := tx.bucket(bucket).Delete(key); err != nil {
 		return fmt.Errorf("delete %s: %w", bucket, err)
 	}
+	tx.ops = append(tx.ops, op{kind: opDelete, bucket: bucket, key: bytes.Clone(key)})
 	return nil
 }
 
@@ -78,6 +83,7 @@ func (tx *Tx) next(bucket string) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("number %s: %w", bucket, err)
 	}
+	tx.ops = append(tx.ops, op{kind: opSequence, bucket: bucket, sequence: n})
 	return n, nil
 }
 

@@ -23,6 +23,7 @@ const (
 // request is one Update on its way through the writer.
 type request struct {
 	fn       func(*Tx) error
+	accepts  bool // it takes a new command
 	err      error
 	panicked string
 	done     chan struct{}
@@ -49,6 +50,9 @@ func (s *Spool) Update(fn func(tx *Tx) error) error {
 		return ErrClosed
 	}
 	<-r.done
+	if errors.Is(r.err, ErrDamaged) {
+		s.damage(r.err)
+	}
 	if r.panicked != "" {
 		panic(r.panicked)
 	}
@@ -60,22 +64,64 @@ func (s *Spool) write() {
 	defer close(s.stopped)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a torn file must not look like a bug in Go
 	var w writer
-	var idle <-chan time.Time
+	idle, idling := time.NewTimer(sentIdle), true
+	defer idle.Stop()
 	for {
 		select {
 		case r := <-s.requests:
 			s.flush(&w, s.gather(&w, r))
-			idle = nil
 		case <-s.acked:
-			idle = time.After(sentIdle)
-		case <-idle:
+		case <-idle.C:
+			idling = false
 			s.flush(&w, nil)
-			idle = nil
+			if !s.tidy() {
+				continue
+			}
 		case <-s.closing:
 			s.flush(&w, nil)
 			return
 		}
+		if !idling {
+			idle.Reset(sentIdle)
+			idling = true
+		}
 	}
+}
+
+// tidy does while nobody waits what a sale would have to wait for later. It
+// tells whether it has to come again.
+func (s *Spool) tidy() (again bool) {
+	if s.poison() != nil {
+		return false
+	}
+	if err := s.tidyUp(); isFull(err) {
+		s.full.Store(true)
+	} else if err != nil {
+		err = fmt.Errorf("%w: %w", ErrStore, err)
+		s.fault.CompareAndSwap(nil, &err)
+		return false
+	} else {
+		s.full.Store(false)
+	}
+	return s.full.Load()
+}
+
+func (s *Spool) tidyUp() error {
+	if s.log.half() || s.full.Load() {
+		if err := s.log.prepare(0); err != nil {
+			return err
+		}
+	}
+	var used int64
+	if err := guarded(func() error {
+		return s.db.View(func(b *bolt.Tx) error { used = b.Size(); return nil })
+	}); err != nil {
+		return err
+	}
+	if s.real < used+reserve {
+		return s.extend(used + reserve + growMin)
+	}
+	return nil
 }
 
 // writer is what the writer goroutine remembers of the last group.
@@ -165,32 +211,55 @@ func (s *Spool) attempt(group []*request) (again bool, err error) {
 		}
 	}()
 	var sent []uint64
-	if err := guarded(func() error { sent, err = s.dropSent(b); return err }); err != nil {
+	var ops []op
+	if err := guarded(func() error { sent, ops, err = s.dropSent(b); return err }); err != nil {
 		return false, err
 	}
-	changed := len(sent) > 0
 	for _, r := range group {
 		if r.failed() {
 			continue
 		}
-		wrote, err := s.call(r, b)
-		switch {
-		case err != nil:
-			return false, err
-		case r.failed() && wrote:
+		changed, wrote := s.call(r, b)
+		if r.failed() && wrote {
 			return true, nil
-		case wrote:
-			changed = true
+		}
+		if !r.failed() {
+			ops = append(ops, changed...)
 		}
 	}
-	if !changed {
+	if len(ops) == 0 {
 		return false, nil
 	}
-	if err := guarded(b.Commit); err != nil {
-		return false, fmt.Errorf("commit: %w", err)
+	switch err := s.store(b, ops); {
+	case errors.Is(err, errRemap):
+		if err := errors.Join(s.rollback(b), s.remap()); !isFull(err) {
+			return true, err
+		}
+		s.full.Store(true)
+		return refuse(group, ErrFull), nil
+	case errors.Is(err, ErrFull):
+		return refuse(group, err), nil
+	case err != nil:
+		return false, err
 	}
 	s.forget(sent)
 	return false, nil
+}
+
+// refuse fails what does not fit: new commands first, and if there is none,
+// all. It tells whether it has refused any.
+func refuse(group []*request, err error) (any bool) {
+	for _, accepts := range []bool{true, false} {
+		for _, r := range group {
+			if !r.failed() && (r.accepts || !accepts) {
+				r.err, any = err, true
+			}
+		}
+		if any {
+			return true
+		}
+	}
+	return false
 }
 
 // rollback undoes a transaction. If that fails too, the file stays locked.
@@ -202,13 +271,17 @@ func (s *Spool) rollback(b *bolt.Tx) error {
 
 func (r *request) failed() bool { return r.err != nil || r.panicked != "" }
 
-// call runs one callback. A panic in it travels to the goroutine that called
-// Update; a callback that ends the writer's goroutine ends the spool.
-func (s *Spool) call(r *request, b *bolt.Tx) (wrote bool, fatal error) {
+// call runs one callback and tells what it changed. A panic in it travels to the
+// goroutine that called Update; a callback that ends the writer's goroutine ends
+// the spool.
+func (s *Spool) call(r *request, b *bolt.Tx) (ops []op, wrote bool) {
 	tx := &Tx{s: s, b: b}
 	returned := false
 	defer func() {
-		wrote = tx.wrote
+		ops, wrote, r.accepts = tx.ops, tx.wrote, tx.accepts
+		if returned && r.err == nil && tx.accepts && s.full.Load() {
+			r.err = ErrFull
+		}
 		tx.end()
 		if returned {
 			return
@@ -225,7 +298,7 @@ func (s *Spool) call(r *request, b *bolt.Tx) (wrote bool, fatal error) {
 	}()
 	r.err = r.fn(tx)
 	returned = true
-	return tx.wrote, nil
+	return nil, false // set above
 }
 
 // goexit keeps callers from waiting for ever for a writer that is gone.
@@ -252,20 +325,20 @@ func (s *Spool) Sent(ids ...uint64) {
 }
 
 // dropSent deletes the acknowledged entries inside b.
-func (s *Spool) dropSent(b *bolt.Tx) ([]uint64, error) {
+func (s *Spool) dropSent(b *bolt.Tx) ([]uint64, []op, error) {
 	s.mu.Lock()
 	ids := make([]uint64, 0, len(s.sent))
 	for id := range s.sent {
 		ids = append(ids, id)
 	}
 	s.mu.Unlock()
-	outbox := b.Bucket([]byte(bucketOutbox))
+	tx := &Tx{s: s, b: b}
 	for _, id := range ids {
-		if err := outbox.Delete(outboxKey(id)); err != nil {
-			return nil, fmt.Errorf("delete outbox entry %d: %w", id, err)
+		if err := tx.delete(bucketOutbox, outboxKey(id)); err != nil {
+			return nil, nil, err
 		}
 	}
-	return ids, nil
+	return ids, tx.ops, nil
 }
 
 func (s *Spool) forget(ids []uint64) {
