@@ -117,37 +117,54 @@ func (c *chaos) ended(id string) bool {
 	return state.Final()
 }
 
+// anew ends a process politely and starts it again.
+func (c *chaos) anew(p *process) {
+	if err := p.end(syscall.SIGTERM); err != nil {
+		c.violation("%v", err)
+	}
+	if err := p.Start(); err != nil {
+		c.violation("%v", err)
+	}
+}
+
 // calm leaves everything alone until all that was accepted is final and told.
-// The daemon is started anew first, politely: a cloud's doubt would be asked
-// after only every ten minutes. A lost callback comes again on demand.
+// Before, the daemon is started anew: a cloud's doubt would be asked after only
+// every ten minutes. A lost callback comes again on demand. And the printer's
+// line is a fast one from now on: reconcile will read every document.
 func (c *chaos) calm(tills *sync.WaitGroup, closing func()) {
-	if err := c.daemon.end(syscall.SIGTERM); err != nil {
-		c.violation("%v", err)
-	}
-	if err := c.daemon.Start(); err != nil {
-		c.violation("%v", err)
-	}
-	patience := time.After(calmPatience)
+	c.printer.argv = slices.DeleteFunc(c.printer.argv, func(arg string) bool { return arg == slowLine })
+	c.anew(c.printer)
+	c.anew(c.daemon)
 	traded := make(chan struct{})
 	go func() { tills.Wait(); close(traded) }()
+	over := c.await(calmPatience, func() bool {
+		c.deliver()
+		select {
+		case <-traded:
+			return c.idle()
+		default:
+			return false
+		}
+	})
+	if !over {
+		c.violation("not everything is final after %s: %s", calmPatience, c.run("spool", "ls"))
+		closing()
+		<-traded
+	}
+}
+
+// await asks until something is so, or tells that patience was at its end.
+func (c *chaos) await(patience time.Duration, is func() bool) bool {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
-	for waiting := (<-chan struct{})(traded); ; {
+	for end := time.After(patience); !is(); {
 		select {
-		case <-waiting:
-			waiting = nil
-		case <-patience:
-			c.violation("not everything is final after %s: %s", calmPatience, c.run("spool", "ls"))
-			closing()
-			<-traded
-			return
 		case <-tick.C:
-			c.deliver()
-			if waiting == nil && c.idle() {
-				return
-			}
+		case <-end:
+			return is()
 		}
 	}
+	return true
 }
 
 // deliver has LIFE PAY call back now instead of after minutes.
@@ -163,9 +180,9 @@ func (c *chaos) deliver() {
 // idle tells whether the node says that nothing is left to do: no command, no
 // message that the broker has not.
 func (c *chaos) idle() bool {
-	c.office.mu.Lock()
-	defer c.office.mu.Unlock()
-	return c.office.idle
+	var o daemon.Overview
+	out, err := exec.Command(c.binary, "status", "--json", "--config", c.config).Output()
+	return err == nil && json.Unmarshal(out, &o) == nil && o.Spool.Queued == 0 && o.Spool.Registered == 0 && o.Spool.Outbox == 0
 }
 
 // run asks the binary.
@@ -181,6 +198,9 @@ func (c *chaos) run(args ...string) string {
 func (c *chaos) compare() {
 	if out, err := exec.Command(c.binary, "reconcile", "--config", c.config).CombinedOutput(); err != nil {
 		c.violation("kassad reconcile: %v\n%s", err, out)
+	}
+	if !c.await(calmPatience, func() bool { return c.idle() && c.listened() }) {
+		c.violation("after %s there are still messages that have not left, or not come", calmPatience)
 	}
 	if err := c.daemon.end(syscall.SIGTERM); err != nil {
 		c.violation("%v", err)
@@ -371,6 +391,20 @@ func (c *chaos) events(journal []fiscal.Record) {
 	}
 }
 
+// listened tells whether the listener has what the present broker has taken.
+func (c *chaos) listened() bool {
+	c.tap.mu.Lock()
+	defer c.tap.mu.Unlock()
+	c.office.mu.Lock()
+	defer c.office.mu.Unlock()
+	for seq, e := range c.tap.events {
+		if e.Life == c.broker.life() && !c.office.seqs[seq] {
+			return false
+		}
+	}
+	return true
+}
+
 // event looks at one of them.
 func (c *chaos) event(seq uint64, e *event, ended map[string]uint64) {
 	switch {
@@ -416,7 +450,7 @@ var chaosRows = []string{
 }
 
 // print shows the table.
-func (c *chaos) print(storm, calm time.Duration) {
+func (c *chaos) print(storm, calm, comparing time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out strings.Builder
@@ -432,7 +466,8 @@ func (c *chaos) print(storm, calm time.Duration) {
 	}
 	row("violations", len(c.bad))
 	row("storm", storm.Round(time.Second))
-	row("calm until all was final and compared", calm.Round(100*time.Millisecond))
+	row("calm until all was final and told", calm.Round(100*time.Millisecond))
+	row("comparison", comparing.Round(100*time.Millisecond))
 	row("seed", c.seed)
 	tw.Flush()
 	c.t.Logf("\n%s", out.String())

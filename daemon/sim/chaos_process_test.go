@@ -143,13 +143,17 @@ func addressIn(path string) func(ended <-chan struct{}) (string, error) {
 	}
 }
 
+// slowLine is the speed of the printer in the storm.
+const slowLine = "--baud=19200"
+
 // emulatedPrinter is kassad emulate shtrih-m on a pty, which keeps its storage.
+// Its line is slow: what is between a document and its answer takes some time.
 // The link tty leads to the pty of its present life, and nowhere between two:
 // the system gives the number of a pty to whoever asks next.
 func (c *chaos) emulatedPrinter() *process {
 	tty, address := filepath.Join(c.dir, "tty"), filepath.Join(c.dir, "printer.address")
 	p := c.process("printer", "emulate", "shtrih-m", "--pty", "--state", filepath.Join(c.dir, "printer.json"),
-		"--baud", "115200", "--print-time", "2ms", "--no-receipts", "--address-file", address)
+		"--print-time", "2ms", "--no-receipts", "--address-file", address, slowLine)
 	p.away = func() { _ = os.Remove(tty) }
 	p.ready = func(ended <-chan struct{}) error {
 		serial, err := addressIn(address)(ended)

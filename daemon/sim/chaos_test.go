@@ -3,8 +3,10 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -91,8 +93,9 @@ func TestChaos(t *testing.T) {
 	victims.Wait()
 	stormy := time.Since(begun)
 	c.calm(&tills, closing)
+	calm := time.Since(begun) - stormy
 	c.compare()
-	c.print(stormy, time.Since(begun)-stormy)
+	c.print(stormy, calm, time.Since(begun)-stormy-calm)
 	c.verdict()
 }
 
@@ -237,34 +240,92 @@ func (c *chaos) victims() []torture {
 	}
 }
 
+// aim is what a blow waits for.
+type aim int
+
+const (
+	noAim     aim = iota
+	inHand        // a command has been begun
+	committed     // the fiscal storage has made a document, its answer is on the line
+	aims
+)
+
 // torment kills and freezes one process until the storm is over, and leaves it
-// alive. Half of the blows fall when a command has just been begun.
+// alive.
 func (c *chaos) torment(storm context.Context, v torture, random *rand.Rand) {
 	for {
-		wait, aimed := time.Duration(random.Int64N(int64(2*v.between))), random.IntN(2) == 0
+		wait, at := time.Duration(random.Int64N(int64(2*v.between))), aim(random.IntN(int(aims)))
 		late := time.Duration(random.Int64N(int64(120 * time.Millisecond)))
 		kill, down := v.deadly && random.IntN(3) > 0, time.Duration(random.Int64N(int64(2500*time.Millisecond)))
 		if random.IntN(2) == 0 {
 			down /= 20
 		}
-		if !passed(storm, wait) {
-			return
-		}
-		if aimed {
-			select {
-			case <-c.tap.inHand():
-			case <-time.After(3 * time.Second):
-			case <-storm.Done():
-				return
-			}
-			if !passed(storm, late) {
-				return
-			}
-		}
-		if !c.strike(storm, v, kill, down) {
+		if !passed(storm, wait) || !c.aimed(storm, at, late) || !c.strike(storm, v, kill, down) {
 			return
 		}
 	}
+}
+
+// aimed waits for the moment of a blow, within reason.
+func (c *chaos) aimed(storm context.Context, at aim, late time.Duration) bool {
+	target, giveUp := c.tap.inHand(), time.After(3*time.Second)
+	switch at {
+	case noAim:
+		return true
+	case committed:
+		ctx, cancel := context.WithTimeout(storm, 3*time.Second)
+		defer cancel()
+		target, late = c.committed(ctx), late/8
+	}
+	select {
+	case <-target:
+	case <-giveUp:
+	case <-storm.Done():
+		return false
+	}
+	return passed(storm, late)
+}
+
+// committed is closed when the printer's storage has the next document. Its
+// file tells: it is written before the answer leaves.
+func (c *chaos) committed(ctx context.Context) <-chan struct{} {
+	done, path := make(chan struct{}), filepath.Join(c.dir, "printer.json")
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for before := size(); ; {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			now := size()
+			if now > before && documentIn(path, before) {
+				return
+			}
+			before = now
+		}
+	}()
+	return done
+}
+
+// documentIn tells whether a document is among what was added to a file.
+func documentIn(path string, from int64) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	added, err := io.ReadAll(io.NewSectionReader(f, from, 1<<20))
+	return err == nil && bytes.Contains(added, []byte(`"Documents":[{`))
 }
 
 // strike takes a process away for a time. It tells whether it came back.
@@ -315,43 +376,33 @@ func (c *chaos) progress(storm context.Context) {
 	}
 }
 
-// office listens to the node over the broker, with a session that is kept.
+// office listens to the events of the node over the broker, with a session that
+// is kept.
 type office struct {
-	client paho.Client
-	mu     sync.Mutex
-	seqs   map[uint64]bool
-	idle   bool // spool/state says that nothing is left to do
+	mu   sync.Mutex
+	seqs map[uint64]bool
 }
 
 func (c *chaos) openOffice() *office {
 	o := &office{seqs: map[uint64]bool{}}
-	root := c.shop.Config.Root() + "/"
+	filter := c.shop.Config.Root() + "/evt/+"
 	options := paho.NewClientOptions().AddBroker(c.broker.URL).SetProtocolVersion(4).SetClientID("office").SetCleanSession(false).
 		SetConnectRetry(true).SetConnectRetryInterval(time.Second).SetMaxReconnectInterval(time.Second).
-		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { o.hear(strings.TrimPrefix(m.Topic(), root), m.Payload()) }).
-		SetOnConnectHandler(func(client paho.Client) {
-			client.SubscribeMultiple(map[string]byte{root + "evt/+": 1, root + "spool/state": 1}, nil)
-		})
-	o.client = paho.NewClient(options)
-	if token := o.client.Connect(); !token.WaitTimeout(startPatience) || token.Error() != nil {
+		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { o.hear(m.Payload()) }).
+		SetOnConnectHandler(func(client paho.Client) { client.Subscribe(filter, 1, nil) })
+	client := paho.NewClient(options)
+	if token := client.Connect(); !token.WaitTimeout(startPatience) || token.Error() != nil {
 		c.t.Fatalf("office: %v", token.Error())
 	}
-	c.t.Cleanup(func() { o.client.Disconnect(0) })
+	c.t.Cleanup(func() { client.Disconnect(0) })
 	return o
 }
 
-func (o *office) hear(topic string, payload []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if strings.HasPrefix(topic, "evt/") {
-		var e mqtt.EventHead
-		if unmarshal(string(payload), &e) == nil {
-			o.seqs[e.Seq] = true
-		}
-		return
-	}
-	var s mqtt.SpoolState
-	if unmarshal(string(payload), &s) == nil {
-		o.idle = s.Queued == 0 && s.Registered == 0 && s.Outbox == 0
+func (o *office) hear(payload []byte) {
+	var e mqtt.EventHead
+	if unmarshal(string(payload), &e) == nil {
+		o.mu.Lock()
+		o.seqs[e.Seq] = true
+		o.mu.Unlock()
 	}
 }
