@@ -57,6 +57,10 @@ fuzz: ## every parser in turn: make fuzz T=1m
 		done || exit 1; \
 	done
 
+.PHONY: matrix
+matrix: ## the cut matrix, into docs/proof.md; a part of it: make matrix MATRIX_SHARD=3/20
+	go test -count=1 -run '^TestMatrix$$' -timeout 0 ./daemon/sim -matrix all
+
 .PHONY: chaos
 chaos: ## kill -9 of daemon, broker and printer: make chaos T=1h SEED=7
 	@mkdir -p dist/chaos # logs, journal and ledger of each run

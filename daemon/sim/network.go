@@ -189,7 +189,7 @@ type Line struct {
 	down   bool
 	script *link.Script
 	live   map[*netConn]bool
-	late   late
+	late   *late
 }
 
 // Script tampers with the bytes from now on; Out is from who dials.
