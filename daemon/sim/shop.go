@@ -52,6 +52,10 @@ type Options struct {
 	// Listen opens the TCP port of a printer; default: any on the loopback.
 	Listen func(device string) (net.Listener, error)
 	Log    *slog.Logger // default: discard
+	// Life is the last word on what each life of the daemon is given.
+	Life func(*daemon.Options)
+	// Stopped opens the shop without starting the daemon.
+	Stopped bool
 }
 
 // Shop is a running shop.
@@ -122,6 +126,9 @@ func Open(ctx context.Context, opt Options) (*Shop, error) {
 	s.Config.Routes = s.defaultRoutes()
 	if opt.Config != nil {
 		opt.Config(&s.Config)
+	}
+	if opt.Stopped {
+		return s, nil
 	}
 	if err := s.Start(ctx); err != nil {
 		s.Close()
@@ -200,41 +207,14 @@ func (s *Shop) plug(ctx context.Context, name string, pc printer.Config) (string
 // Start runs the daemon; it must not be running.
 func (s *Shop) Start(ctx context.Context) error {
 	ready := make(chan string, 1)
-	var host *Host
-	var network daemon.Network
-	if s.opt.Network != nil {
-		host = s.opt.Network.Host()
-		network = host.Network()
-	}
-	var store spool.Options
-	if s.opt.Disk != nil {
-		store = s.opt.Disk.Options()
-	}
-	d, err := daemon.New(s.Config, daemon.Options{
-		Log: s.opt.Log, Version: "sim", Policy: s.opt.Policy, Ready: func(broker string) { ready <- broker },
-		Open: func(c daemon.DeviceConfig) (fiscal.Backend, error) {
-			settings := c.Settings(s.opt.Log)
-			settings.Dial = network.Dial
-			return devices.Open(settings)
-		},
-		Network: network, Store: store,
-	})
+	ended, err := s.launch(ctx, func(broker string) { ready <- broker })
 	if err != nil {
 		return err
 	}
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() {
-		err := d.Run(run)
-		ended <- errors.Join(err, d.Close())
-	}()
-	s.mu.Lock()
-	s.daemon, s.host, s.stop, s.ended = d, host, stop, ended
-	s.mu.Unlock()
 	select {
 	case a := <-ready:
 		s.Broker = a
-		if c := d.Status().Callback; c != nil {
+		if c := s.Daemon().Status().Callback; c != nil {
 			s.calls.Store(c.Listen)
 		}
 		if a != "" {
@@ -247,6 +227,47 @@ func (s *Shop) Start(ctx context.Context) error {
 	case <-time.After(startTimeout):
 		return errors.New("the daemon does not start")
 	}
+}
+
+// launch begins a life of the daemon and waits for nothing. ended has room for
+// the one error that it gets.
+func (s *Shop) launch(ctx context.Context, ready func(broker string)) (ended chan error, err error) {
+	var host *Host
+	var network daemon.Network
+	if s.opt.Network != nil {
+		host = s.opt.Network.Host()
+		network = host.Network()
+	}
+	var store spool.Options
+	if s.opt.Disk != nil {
+		store = s.opt.Disk.Options()
+	}
+	opt := daemon.Options{
+		Log: s.opt.Log, Version: "sim", Policy: s.opt.Policy, Ready: ready,
+		Open: func(c daemon.DeviceConfig) (fiscal.Backend, error) {
+			settings := c.Settings(s.opt.Log)
+			settings.Dial = network.Dial
+			return devices.Open(settings)
+		},
+		Network: network, Store: store,
+	}
+	if s.opt.Life != nil {
+		s.opt.Life(&opt)
+	}
+	d, err := daemon.New(s.Config, opt)
+	if err != nil {
+		return nil, err
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended = make(chan error, 1)
+	go func() {
+		err := d.Run(run)
+		ended <- errors.Join(err, d.Close())
+	}()
+	s.mu.Lock()
+	s.daemon, s.host, s.stop, s.ended = d, host, stop, ended
+	s.mu.Unlock()
+	return ended, nil
 }
 
 // Kill ends the daemon in the middle of whatever it does. It needs a network of

@@ -1,0 +1,266 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"kassad/devices/emul/fn"
+	"kassad/fiscal"
+)
+
+// hear notes the events that the daemon publishes.
+func (w *town) hear(topic string, payload []byte) {
+	if !strings.Contains(topic, "/evt/") {
+		return
+	}
+	var e struct{ Seq uint64 }
+	if err := json.Unmarshal(payload, &e); err != nil {
+		w.violation("event %s: %v", payload, err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events[e.Seq] = true
+}
+
+// check holds a final answer against the ledger at the moment when the terminal
+// hears it.
+func (w *town) check(e *chore, a Answer) {
+	if a.State != fiscal.Done || a.Fiscal == nil || a.Fiscal.By != "" || a.Fiscal.FD == 0 {
+		return
+	}
+	b, err := w.shop.ledgers()
+	if err != nil {
+		w.violation("ledgers: %v", err)
+		return
+	}
+	c := checker{books: b}
+	doc, ok := c.entry(a.Fiscal.FN, a.Fiscal.FD)
+	switch {
+	case !ok:
+		w.violation("%s was told document %s/%d, which does not exist", e.id, a.Fiscal.FN, a.Fiscal.FD)
+	case e.verb.Receipt() && doc.Total != int64(e.total):
+		w.violation("%s over %s was told document %s/%d over %s", e.id, e.total, a.Fiscal.FN, a.Fiscal.FD, fiscal.Money(doc.Total))
+	}
+}
+
+// byTotal lists receipts with a total in all ledgers.
+func (w *town) byTotal(b Books, total fiscal.Money) (list []fn.Entry) {
+	for _, serial := range slices.Sorted(maps.Keys(b.Ledgers)) {
+		for _, e := range b.Ledgers[serial] {
+			if isReceipt(e) && e.Total == int64(total) {
+				e.Storage = serial
+				list = append(list, e)
+			}
+		}
+	}
+	return list
+}
+
+func isReceipt(e fn.Entry) bool {
+	switch e.Form {
+	case fiscal.FormReceipt, fiscal.FormBSO, fiscal.FormCorrection, fiscal.FormBSOCorrect:
+		return true
+	}
+	return false
+}
+
+// sales counts the receipts of this shop.
+func (w *town) sales() (n int) {
+	for _, e := range w.order {
+		if e.verb.Receipt() && e.state == fiscal.Done {
+			n++
+		}
+	}
+	return n
+}
+
+// judge compares all books when everything has ended.
+func (w *town) judge() {
+	d := w.keeper.daemon()
+	if d == nil {
+		w.violation("the daemon is not running at the end")
+		return
+	}
+	records, err := d.Records()
+	if err != nil {
+		w.violation("journal: %v", err)
+		return
+	}
+	b, err := w.shop.ledgers()
+	if err != nil {
+		w.violation("ledgers: %v", err)
+		return
+	}
+	w.shop.mu.Lock()
+	for _, id := range w.shop.order {
+		b.Told = append(b.Told, *w.shop.told[id])
+	}
+	w.shop.mu.Unlock()
+	b.Journal = records
+	w.byPeople(&b)
+	for _, v := range b.Violations() {
+		w.violation("%s", v)
+	}
+	w.eachErrand(b, records)
+	w.eachEvent()
+	w.shifts(b, records)
+	w.drawers(b, records)
+}
+
+// byPeople enters what persons have settled: the document is the command's
+// although the register did not tell. Late documents of the journal are known
+// to it.
+func (w *town) byPeople(b *Books) {
+	for doc := range w.byHand {
+		b.Foreign[doc] = true
+	}
+	for _, r := range b.Journal {
+		if r.State == fiscal.Abandoned && r.Verb.Receipt() {
+			for _, e := range w.byTotal(*b, r.Document.Total) {
+				b.Foreign[docID(e.Storage, e.FD)] = true
+			}
+		}
+		for _, late := range r.Late {
+			c := checker{books: *b}
+			if serial, fd, ok := c.document(late); ok {
+				b.Doubles[docID(serial, fd)] = r.ID
+			}
+		}
+	}
+}
+
+// eachErrand wants exactly one document of each command that is done and none
+// of each that is not, whatever the journal says.
+func (w *town) eachErrand(b Books, records []fiscal.Record) {
+	byID := map[string]fiscal.Record{}
+	for _, r := range records {
+		byID[r.ID] = r
+	}
+	for _, e := range w.order {
+		r, known := byID[e.id]
+		if !known && e.state != "" {
+			w.violation("%s %s was answered %s, and the journal has never seen it", e.verb, e.id, e.state)
+		}
+		if !e.verb.Receipt() {
+			continue
+		}
+		docs := w.byTotal(b, e.total)
+		late := 0
+		if known {
+			late = len(r.Late)
+		}
+		want := "none"
+		bad := len(docs) > late
+		switch {
+		case known && r.State == fiscal.Done && r.Resolved == nil, known && r.State == fiscal.Done && !settled(r):
+			want, bad = "one", len(docs) != 1+late
+		case known && (r.State == fiscal.Done || r.State == fiscal.Abandoned):
+			want, bad = "at most one", len(docs) > 1+late
+		}
+		if bad {
+			w.violation("%s %s over %s is %q and has %d documents, want %s", e.verb, e.id, e.total, r.State, len(docs), want)
+		}
+	}
+	for total := range w.never {
+		if n := len(w.byTotal(b, total)); n > 0 {
+			w.violation("%d documents over %s, which was sent under the id of another command", n, total)
+		}
+	}
+}
+
+// eachEvent wants the numbers of events without a gap.
+func (w *town) eachEvent() {
+	if w.broker == nil {
+		return
+	}
+	var missing []string
+	seqs := slices.Sorted(maps.Keys(w.events))
+	for i := 1; i < len(seqs); i++ {
+		for n := seqs[i-1] + 1; n < seqs[i]; n++ {
+			missing = append(missing, fmt.Sprint(n))
+		}
+	}
+	if len(seqs) > 0 && seqs[0] != 1 {
+		missing = append(missing, fmt.Sprintf("before %d", seqs[0]))
+	}
+	if len(missing) > 0 {
+		w.violation("events are missing: %s", strings.Join(missing[:min(len(missing), 10)], " "))
+	}
+}
+
+// shifts holds the figures of every closed shift against the receipts of that
+// shift in the ledger.
+func (w *town) shifts(b Books, records []fiscal.Record) {
+	for _, r := range records {
+		if r.Verb != fiscal.VerbShiftClose || r.State != fiscal.Done || r.Counters == nil || r.Receipt == nil || r.Receipt.By != "" {
+			continue
+		}
+		counts, totals := map[fiscal.Kind]uint32{}, map[fiscal.Kind]fiscal.Money{}
+		for _, e := range b.Ledgers[r.Receipt.Storage] {
+			if isReceipt(e) && uint32(e.Shift) == r.Counters.Shift {
+				kind := fiscal.Kind(e.Operation)
+				counts[kind]++
+				totals[kind] += fiscal.Money(e.Total)
+			}
+		}
+		for kind, c := range r.Counters.ByKind {
+			if c.Count != counts[kind] || c.Total != totals[kind] {
+				w.violation("shift %d of %s: %v is told as %d over %s, the tax office has %d over %s",
+					r.Counters.Shift, r.Receipt.Storage, kind, c.Count, c.Total, counts[kind], totals[kind])
+			}
+		}
+	}
+}
+
+// drawers holds the cash in each drawer against receipts and commands. A
+// command that a person gave up may have moved it or not.
+func (w *town) drawers(b Books, records []fiscal.Record) {
+	for _, name := range w.devices {
+		p := w.shop.Printers[name]
+		want := int64(0)
+		for _, e := range b.Ledgers[p.Storage().Serial()] {
+			switch e.Operation {
+			case 1, 4:
+				want += e.Cash
+			case 2, 3:
+				want -= e.Cash
+			}
+		}
+		var open []int64
+		for _, r := range records {
+			if r.Device != name || r.Verb.Class() != fiscal.ClassRecord {
+				continue
+			}
+			amount := int64(r.Document.Amount)
+			if r.Verb == fiscal.VerbCashOut {
+				amount = -amount
+			}
+			switch {
+			case r.State == fiscal.Done:
+				want += amount
+			case r.State == fiscal.Abandoned:
+				open = append(open, amount)
+			}
+		}
+		if !reachable(p.Drawer()-want, open) {
+			w.violation("%s has %s in the drawer, receipts and commands make %s (given up: %v)", name, fiscal.Money(p.Drawer()), fiscal.Money(want), open)
+		}
+	}
+}
+
+// reachable tells whether some of the amounts make the sum.
+func reachable(sum int64, amounts []int64) bool {
+	if sum == 0 {
+		return true
+	}
+	for i, a := range amounts {
+		if i < 12 && reachable(sum-a, amounts[i+1:]) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,179 @@
+package sim
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"kassad/daemon"
+	"kassad/devices/emul/bifit"
+	"kassad/devices/emul/fn"
+	"kassad/devices/emul/lifepay"
+	printer "kassad/devices/emul/shtrih"
+	"kassad/fiscal/ffd"
+)
+
+// faultKinds are all that can go wrong, by the names of FAULTS.
+var faultKinds = []string{
+	"line", "power", "paper", "foreign", "slow", "clock", "fn", "broker", "cloud", "callback", "disk", "flush", "loss", "kill", "killat",
+	"polite", "till", "late",
+}
+
+// plan is everything that a seed decides before the shop opens.
+type plan struct {
+	seed     uint64
+	length   time.Duration
+	printers int
+	lifepay  bool
+	bifit    bool
+	embedded bool // the daemon's own broker, else one beside it
+	tills    int
+	pace     time.Duration // between two commands of a till, on average
+	pause    time.Duration // between two faults, on average
+	kinds    []string      // faults of this seed
+	config   func(*daemon.Config)
+	clock    time.Duration // health
+	front    []printer.Config
+	text     string
+}
+
+// streamOf is the source of one actor: what one draws changes nothing for others.
+func streamOf(seed uint64, actor string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(actor))
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
+
+func pick[T any](r *rand.Rand, all ...T) T { return all[r.IntN(len(all))] }
+
+// between draws a duration to the nanosecond, so that no two actors wake at once.
+func between(r *rand.Rand, low, high time.Duration) time.Duration {
+	return low + time.Duration(r.Int64N(int64(high-low)+1))
+}
+
+// about draws a duration with a mean, as arrivals of independent people have.
+func about(r *rand.Rand, mean time.Duration) time.Duration {
+	return time.Duration(min(r.ExpFloat64(), 6)*float64(mean)) + time.Duration(1+r.IntN(999_983))
+}
+
+// drawPlan makes the plan of a seed. only, if not empty, are the kinds of
+// faults that may happen at all.
+func drawPlan(seed uint64, length time.Duration, only []string) plan {
+	r := streamOf(seed, "plan")
+	p := plan{seed: seed, length: length, printers: pick(r, 1, 1, 2), tills: 1 + r.IntN(4)}
+	p.lifepay, p.bifit = oneIn(r, 3), oneIn(r, 3)
+	p.embedded = oneIn(r, 10)
+	p.pace = pick(r, 3*time.Minute, 8*time.Minute, 20*time.Minute)
+	p.pause = pick(r, 8*time.Minute, 20*time.Minute, time.Hour)
+	for _, k := range faultKinds {
+		if wanted := r.IntN(5) > 0; wanted && (len(only) == 0 || slices.Contains(only, k)) {
+			p.kinds = append(p.kinds, k)
+		}
+	}
+	for i := range p.printers {
+		p.front = append(p.front, drawPrinter(r, seed, i))
+	}
+	p.config = drawConfig(r, &p)
+	p.text = fmt.Sprintf("printers %d, lifepay %t, bifit %t, embedded broker %t, tills %d, pace %s, pause %s, faults %s",
+		p.printers, p.lifepay, p.bifit, p.embedded, p.tills, p.pace, p.pause, strings.Join(p.kinds, ","))
+	return p
+}
+
+// drawPrinter makes a printer with habits of its own. Some have a storage that
+// is nearly full.
+func drawPrinter(r *rand.Rand, seed uint64, i int) printer.Config {
+	c := printer.Config{
+		Serial: fmt.Sprintf("%016d", 1000+i), FNSerial: fmt.Sprintf("99990789000%05d", 1+i), Seed: seed + uint64(i),
+		FFD: pick(r, byte(ffd.Version12), byte(ffd.Version12), byte(ffd.Version105)),
+		Link: printer.LinkOptions{
+			QueueWhileBusy: oneIn(r, 4), TrailingFF: oneIn(r, 2), DropPendingOnClose: oneIn(r, 4), Clients: printer.TakeOver,
+		},
+		Print:             printer.PrintOptions{LineTime: pick(r, 0, 20*time.Millisecond, 60*time.Millisecond)},
+		AutoOpenShift:     oneIn(r, 4),
+		AutoCancelOnPower: oneIn(r, 3),
+		ShortFFErrors:     oneIn(r, 4),
+	}
+	return c
+}
+
+// storageOf builds the storage of a printer; full is after how many documents it
+// ends, 0 for a long life.
+func storageOf(c printer.Config, serial string, full uint32) *fn.Storage {
+	return fn.New(fn.Config{
+		Serial: serial, FFD: c.FFD, Seed: c.Seed + 77, ArchiveMax: full,
+		Registration: fn.Registration{
+			INN: "7707083893", RNM: "0000000001062448", UserName: `ООО "Ромашка"`, Address: "Москва, ул. Лесная, 1", Place: "Магазин",
+			Taxations: 0x01 | 0x02 | 0x04 | 0x10 | 0x20, OFDName: "ЭМУЛЯТОР ОФД", OFDINN: "7704358518", DeviceSerial: c.Serial,
+			Cashier: "СИСТ. АДМИН.", Mode: 0x20,
+		},
+	})
+}
+
+func drawConfig(r *rand.Rand, p *plan) func(*daemon.Config) {
+	auto, mark, poll := !oneIn(r, 4), pick(r, "1192", "1192", "1192", "1084", "none"), pick(r, 2*time.Minute, 10*time.Minute, 10*time.Second)
+	if poll < time.Minute && !oneIn(r, 4) {
+		poll = 5 * time.Minute
+	}
+	late := pick(r, 24*time.Hour, 24*time.Hour, time.Hour)
+	unknown := pick(r, 15*time.Minute, 15*time.Minute, 2*time.Minute)
+	fallback := pick(r, 2*time.Second, 30*time.Second, 5*time.Minute)
+	reverse := oneIn(r, 4)
+	return func(c *daemon.Config) {
+		c.LateAfter, c.UnknownAfter = daemon.Duration(late), daemon.Duration(unknown)
+		c.Managers = map[string]daemon.ManagerConfig{"ivanov": {Ops: []string{"*"}}}
+		for i := range c.Devices {
+			d := &c.Devices[i]
+			d.AutoShift, d.Mark, d.Poll = auto, mark, daemon.Duration(poll+time.Duration(i)*time.Second)
+		}
+		for i := range c.Routes {
+			c.Routes[i].FallbackAfter = daemon.Duration(fallback)
+			if reverse {
+				slices.Reverse(c.Routes[i].Backends)
+			}
+		}
+		if len(c.Routes) == 0 && len(c.Devices) > 1 {
+			c.Routes = []daemon.RouteConfig{{Name: daemon.DefaultRoute, Backends: []string{"front", "second"}, FallbackAfter: daemon.Duration(fallback), NoContact: daemon.NoContactSpool}}
+		}
+		if c.LifePay != nil {
+			c.LifePay.Callback.Listen = worldCallbacks
+		}
+		if !p.embedded {
+			c.Broker.Enabled = false
+			c.MQTT = []daemon.LinkConfig{{URL: "tcp://" + worldBrokerAddress, Role: daemon.RoleShop}}
+		}
+	}
+}
+
+// Addresses that a world knows beforehand.
+const (
+	worldBrokerAddress = "127.0.0.1:1884"
+	worldCallbacks     = "127.0.0.1:8085"
+)
+
+func (p plan) lifePay() *lifepay.Config {
+	if !p.lifepay {
+		return nil
+	}
+	r := streamOf(p.seed, "lifepay")
+	return &lifepay.Config{
+		Seed:   p.seed,
+		Delays: lifepay.Delays{Queue: between(r, 0, 3*time.Second), Print: between(r, 0, 3*time.Second), Callback: between(r, 0, 20*time.Second)},
+	}
+}
+
+func (p plan) bifitConfig() *bifit.Config {
+	if !p.bifit {
+		return nil
+	}
+	r := streamOf(p.seed, "bifit")
+	return &bifit.Config{
+		Seed:   p.seed,
+		Delays: bifit.Delays{New: between(r, 1, 2*time.Second), Queued: between(r, 1, 5*time.Second), Registering: between(r, 1, 5*time.Second)},
+		Rules:  bifit.Rules{Conflict: oneIn(r, 2)},
+	}
+}
