@@ -235,8 +235,8 @@ type torture struct {
 func (c *chaos) victims() []torture {
 	return []torture{
 		{"daemon", c.daemon, true, 1500 * time.Millisecond}, {"broker", c.broker, true, 5 * time.Second},
-		{"printer", c.printer, true, 3 * time.Second}, {"lifepay", c.clouds[daemon.CloudLifePay], false, 5 * time.Second},
-		{"bifit", c.clouds[daemon.CloudBIFIT], false, 5 * time.Second},
+		{"printer", c.printer, true, 3 * time.Second}, {"line to the broker", c.tap, true, 3 * time.Second},
+		{"lifepay", c.clouds[daemon.CloudLifePay], false, 5 * time.Second}, {"bifit", c.clouds[daemon.CloudBIFIT], false, 5 * time.Second},
 	}
 }
 
@@ -332,7 +332,11 @@ func documentIn(path string, from int64) bool {
 func (c *chaos) strike(storm context.Context, v torture, kill bool, down time.Duration) bool {
 	var back error
 	if kill {
-		c.count("kill -9 of " + v.name)
+		if v.victim == victim(c.tap) {
+			c.count("tears of " + v.name)
+		} else {
+			c.count("kill -9 of " + v.name)
+		}
 		v.Kill()
 		passed(storm, down)
 		back = v.Start()
