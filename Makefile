@@ -50,12 +50,12 @@ cross: ## build for every platform
 check: fmt vet tidy test race cross ## everything CI checks
 
 .PHONY: fuzz
-fuzz: ## every parser in turn: make fuzz T=1m
-	@go list ./... | while read -r p; do \
-		go test -list '^Fuzz' $$p | grep '^Fuzz' | while read -r f; do \
-			echo "fuzz $$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(T) $$p || exit 1; \
-		done || exit 1; \
-	done
+fuzz: ## every fuzzer in turn: make fuzz T=1m F=mqtt
+	@tools/fuzz.sh $(T) '$(F)'
+
+.PHONY: mutate
+mutate: ## mutants that a package's tests do not notice: make mutate P=./fiscal F='step*.go' N=5
+	go run ./tools/mutate -p $(or $(P),./fiscal) -f '$(or $(F),*.go)' -every $(or $(N),1) -known tools/mutate/equivalent.txt
 
 .PHONY: matrix
 matrix: ## the cut matrix, into docs/proof.md; a part of it: make matrix MATRIX_SHARD=3/20
