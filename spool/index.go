@@ -200,7 +200,7 @@ func (s *Spool) makeRoom(b *bolt.Tx, ops []op, frame []byte) error {
 	full := false
 	if need+reserve > s.real {
 		target := need + reserve + min(growMax, max(growMin, need/8))
-		if err := s.extend(target); isFull(err) {
+		if err := s.extend(b.Size(), target); isFull(err) {
 			full = true
 		} else if err != nil {
 			return err
@@ -228,11 +228,13 @@ func (s *Spool) makeRoom(b *bolt.Tx, ops []op, frame []byte) error {
 	return err
 }
 
-// extend writes zeros behind the index, so that its growth finds room.
-func (s *Spool) extend(to int64) error {
+// extend writes zeros behind the index, which ends at used, so that its growth
+// finds room.
+func (s *Spool) extend(used, to int64) error {
 	if s.raw == nil {
 		return errors.New("the index is not open")
 	}
+	s.real = max(s.real, used)
 	to = min(to, int64(s.mapBytes))
 	for s.real < to {
 		next := min(to, s.real+zeroBytes)

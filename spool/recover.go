@@ -114,7 +114,8 @@ func (s *Spool) resume(f *found) error {
 		return fmt.Errorf("%w: %s", ErrDamaged, f.heal)
 	case !logged && !f.copied && (!f.index || f.blank):
 		return s.begin()
-	case !logged && f.readable && f.standing.format == formatAlone:
+	case !logged && f.readable && f.standing.format == formatAlone,
+		!logged && f.readable && f.standing.applied == 0 && f.standing.closed: // its log was never begun
 		return s.adopt()
 	case !f.index:
 		return fmt.Errorf("%w: the index is missing", ErrDamaged)
@@ -426,11 +427,14 @@ func (s *Spool) replayOps(ops []op, applied uint64) error {
 		if need := b.Size() + needed(s.db, b, ops); err == nil && need >= int64(s.mapBytes)/4*3 {
 			err = errRemap
 		} else if err == nil && need > s.real {
-			err = s.extend(need)
+			err = s.extend(b.Size(), need)
 		}
-		if err != nil {
-			return errors.Join(err, b.Rollback())
+		if err == nil {
+			err = s.disk.Commit(s.path, b.Commit)
 		}
-		return s.disk.Commit(s.path, b.Commit)
+		if b.DB() != nil { // not committed
+			err = errors.Join(err, b.Rollback())
+		}
+		return err
 	})
 }

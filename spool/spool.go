@@ -96,6 +96,7 @@ type Spool struct {
 	closing  chan struct{}
 	stopped  chan struct{}         // the writer has ended
 	kept     chan struct{}         // the keeper has ended
+	copying  sync.Mutex            // one copy at a time
 	copyDue  chan struct{}         // the log has grown
 	close    sync.Once             // of closing
 	closed   sync.Once             // of db
