@@ -74,6 +74,10 @@ var beginRows = []stepRow{
 		sold(Accepted, limit(2, 0), waits(rowPaper)), []Effect{save, wakeAfter(500 * time.Millisecond)}},
 	{"a wait that is over before it begins", sold(Accepted, limit(1, 0)), Event{Kind: EventBegin},
 		sold(Rejected, final, limit(1, 0), failed(Refuse(CodeCondition, "", "not begun in time"))), []Effect{save}},
+	{"a condition before it begins is looked at soon again, however often it was begun", sold(Accepted, tries(4)), Event{Kind: EventPrepareFail, Err: rowPaper},
+		sold(Accepted, tries(4), waits(rowPaper)), []Effect{save, wakeAfter(500 * time.Millisecond)}},
+	{"what was begun and refused becomes rare", sold(Working, tries(4)), Event{Kind: EventSubmitFail, Err: rowPaper},
+		sold(Accepted, tries(4), waits(rowPaper)), []Effect{save, wakeAfter(5 * time.Second)}},
 	{"catching up cannot tell", sold(Accepted), Event{Kind: EventHeld, Err: rowFault}, sold(Held, noBase, failed(rowFault)), []Effect{save}},
 	{"catching up cannot tell of what is begun", sold(Working), Event{Kind: EventHeld, Err: rowFault}, sold(Working), nil},
 	{"its document is another's", sold(Unknown), Event{Kind: EventTaken, Err: Refuse(CodeClosedByOther, "", "x")},
@@ -133,6 +137,9 @@ var endRows = []stepRow{
 			r.Receipt = &Receipt{Kind: "shift-close", FD: 9, At: rowNow}
 			r.Counters = &Counters{ClosedAt: rowNow, LastFD: 9}
 		}), []Effect{save}},
+	{"a close without figures before it", sold(Working, verb(VerbShiftClose)), Event{Kind: EventSubmitted, Receipt: Receipt{Kind: "shift-close", FD: 9}},
+		sold(Done, verb(VerbShiftClose), based, final, func(r *Record) { r.Receipt = &Receipt{Kind: "shift-close", FD: 9} }), []Effect{save}},
+	{"paper has no receipt", sold(Working, verb(VerbText), noBase), Event{Kind: EventSubmitted}, sold(Done, verb(VerbText), final), []Effect{save}},
 	{"closed by another: its figures are not ours", sold(Working, verb(VerbShiftClose), counted(4)), Event{Kind: EventSubmitted, Receipt: Receipt{Kind: "shift-close", FD: 9, By: "other"}},
 		sold(Done, verb(VerbShiftClose), counted(4), final, func(r *Record) { r.Receipt = &Receipt{Kind: "shift-close", FD: 9, By: "other"} }), []Effect{save}},
 	{"cancelled", sold(Accepted, waits(rowPaper)), Event{Kind: EventCancel}, sold(Cancelled, final), []Effect{save}},
@@ -151,9 +158,30 @@ var personRows = []stepRow{
 	{"as a correction", sold(Held, failed(rowFault)), decided(ResolveAsCorrection, 12), sold(Done, based, resolved(ResolveAsCorrection, 12), final), []Effect{save}},
 	{"given up: the reason stays", sold(Held, failed(rowFault)), decided(ResolveGiveUp, 0), sold(Abandoned, based, resolved(ResolveGiveUp, 0), final, failed(rowFault)), []Effect{save}},
 	{"no reload of what no cloud has", sold(Held, failed(rowFault)), decided(ResolveReload, 0), sold(Held, failed(rowFault)), nil},
+	{"done elsewhere, by a document that came late", sold(Held, failed(rowFault), late), decided(ResolveDoneElsewhere, 8),
+		sold(Done, based, resolved(ResolveDoneElsewhere, 8), final, late, func(r *Record) { r.Device, r.Receipt = "other", &lateMade }), []Effect{save}},
+	{"done elsewhere, by none of those", sold(Held, failed(rowFault), late), decided(ResolveDoneElsewhere, 9),
+		sold(Done, based, resolved(ResolveDoneElsewhere, 9), final, late), []Effect{save}},
+	{"a service is to try again", cloudRecord(Held, named, failed(rowFault), waits(rowLost), paused), decided(ResolveReload, 0),
+		cloudRecord(Registered, resolved(ResolveReload, 0), func(r *Record) { r.ReloadDue, r.PauseLeft = true, 0 }), []Effect{save, reload}},
 	{"no such decision", sold(Held, failed(rowFault)), decided("guess", 0), sold(Held, failed(rowFault)), nil},
 	{"nothing to decide", sold(Unknown), decided(ResolveGiveUp, 0), sold(Unknown), nil},
 }
+
+var cloudRows = []stepRow{
+	{"an answer of a service is lost", cloudRecord(Working, func(r *Record) { r.Asked = 3 }), Event{Kind: EventSubmitFail, Err: rowLost},
+		cloudRecord(Unknown, waits(rowLost), func(r *Record) { r.DoubtLeft, r.PauseLeft = 24*time.Hour, time.Minute }), []Effect{save, wakeAfter(time.Minute)}},
+	{"a restart repeats at once", cloudRecord(Working, func(r *Record) { r.Asked = 3 }), Event{Kind: EventRestart},
+		cloudRecord(Unknown, func(r *Record) { r.DoubtLeft, r.PauseLeft, r.Asked = 24*time.Hour, 3*time.Minute, 1 }), []Effect{save, find}},
+	{"a service has taken it", cloudRecord(Working, failed(rowFault), waits(rowLost), func(r *Record) { r.Asked = 3 }), Event{Kind: EventSubmitted, Receipt: Receipt{Ticket: "t1"}},
+		cloudRecord(Registered), []Effect{save, wakeAfter(3 * time.Second)}},
+}
+
+var lateMade = Receipt{Kind: "sale", Device: "other", Storage: "fn", FD: 8, Total: 100}
+
+func late(r *Record)   { r.Late = []Receipt{{Kind: "sale", Device: "third", FD: 7}, lateMade} }
+func named(r *Record)  { r.Ticket = "t1" }
+func paused(r *Record) { r.PauseLeft = time.Minute }
 
 func decided(a Action, fd uint32) Event {
 	return Event{Kind: EventResolve, Resolution: Resolution{Action: a, By: "ivanov", FD: fd}}
@@ -166,11 +194,11 @@ func resolved(a Action, fd uint32) func(*Record) {
 // TestStepRows holds every rule against the whole record.
 func TestStepRows(t *testing.T) {
 	t.Parallel()
-	for part, rows := range map[string][]stepRow{"begin": beginRows, "doubt": doubtRows, "end": endRows, "person": personRows} {
+	for part, rows := range map[string][]stepRow{"begin": beginRows, "doubt": doubtRows, "end": endRows, "person": personRows, "cloud": cloudRows} {
 		for _, row := range rows {
 			t.Run(part+"/"+row.name, func(t *testing.T) {
 				t.Parallel()
-				row.event.Policy, row.event.Now = DefaultPolicy(), rowNow
+				row.event.Policy, row.event.Now = cloudPolicy(), rowNow
 				got, effects := Step(row.before, row.event)
 				if !reflect.DeepEqual(got, row.after) {
 					t.Errorf("got  %+v\nwant %+v\nwaiting %v, error %v", got, row.after, got.Waiting, got.Error)
