@@ -247,36 +247,48 @@ func TestRowByte(t *testing.T) {
 	}
 }
 
-// Every decoder answers short and random data by an error, never a panic.
+// Every decoder answers short data by an error, and takes all that has the
+// bytes of its layout, also more of them.
 func FuzzAnswers(f *testing.F) {
 	f.Add([]byte{0xFF, 0x01, 0x00, 0x03})
 	f.Add([]byte{0x10, 0x00, 0x1E})
 	f.Add(unhex(f, "FF 0A 00 03 00 11 03 18 14 35 A3 00 00 00 EB EA 4B 2E 01 20 4E 00 00 00"))
+	f.Add(append([]byte{0x11, 0x00}, bytes.Repeat([]byte{0x31}, 60)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) < 2 {
 			return
 		}
 		_, data := answerError(b)
-		decodeShortStatus(data)
-		decodeFullStatus(data)
-		decodeFNStatus(data)
-		decodeShift(data)
-		decodeClose(data)
-		decodeCorrection(data)
-		decodeShiftReport(data)
-		decodeArchived(data)
-		decodeOFD(data)
-		decodeExpiry(data)
-		decodeModel(data)
-		decodeDevice(data)
-		decodeMoneyRegister(data)
-		decodeOperationRegister(data)
+		for name, layout := range map[string]struct {
+			least int
+			err   error
+		}{
+			"10h": {11, second(decodeShortStatus(data))}, "11h": {46, second(decodeFullStatus(data))}, "FF01": {30, second(decodeFNStatus(data))},
+			"FF40": {5, second(decodeShift(data))}, "FF45": {13, second(decodeClose(data))}, "FF4A": {10, second(decodeCorrection(data))},
+			"FF39": {13, second(decodeOFD(data))}, "FF03": {3, second(decodeExpiry(data))}, "FC": {6, second(decodeDevice(data))},
+			"1Ah": {7, second(decodeMoneyRegister(data))}, "1Bh": {3, second(decodeOperationRegister(data))},
+		} {
+			if (layout.err != nil) != (len(data) < layout.least) {
+				t.Errorf("%s of %d bytes: %v", name, len(data), layout.err)
+			}
+		}
+		if a, err := decodeArchived(data); (err == nil && len(data) < 15) || a.total < 0 || (a.receipt() || a.correction()) && err == nil && len(data) < 21 {
+			t.Errorf("FF0A of %d bytes: %+v, %v", len(data), a, err)
+		}
+		if _, ok := decodeShiftReport(data); ok != (len(data) >= 14) {
+			t.Errorf("a report of %d bytes: %t", len(data), ok)
+		}
+		if m := decodeModel(data); m.known != (len(data) >= 8) {
+			t.Errorf("F7h of %d bytes: %+v", len(data), m)
+		}
 		if fields, err := ffd.Decode(data); err == nil {
 			renderTags(fields)
 			keyOf(fields)
 		}
 	})
 }
+
+func second[T any](_ T, err error) error { return err }
 
 // Every code of section 4.1 is known by its own words.
 func TestErrorTable(t *testing.T) {
