@@ -50,6 +50,9 @@ type Options struct {
 	Ready func(broker string)
 	// Store are the settings of the journal; zero is the product's.
 	Store spool.Options
+	// KeepMemory leaves unused memory to the garbage collector. In virtual time
+	// a minute passes too often to give it back each time.
+	KeepMemory bool
 }
 
 // Network is how a daemon reaches others and is reached. What is nil is this

@@ -47,7 +47,9 @@ func (d *Daemon) publishHealth(ctx context.Context) {
 	}
 	sort.Slice(h.Alerts, func(i, j int) bool { return h.Alerts[i] < h.Alerts[j] })
 	d.set(d.topics.NodeHealth(), mqtt.EncodeState(h))
-	debug.FreeOSMemory() // a till's computer is small, and once a minute is rare
+	if !d.opt.KeepMemory {
+		debug.FreeOSMemory() // a till's computer is small, and once a minute is rare
+	}
 }
 
 func (d *Daemon) linkHealth(ctx context.Context) []mqtt.LinkHealth {

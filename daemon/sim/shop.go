@@ -249,7 +249,7 @@ func (s *Shop) launch(ctx context.Context, ready func(broker string)) (ended cha
 			settings.Dial = network.Dial
 			return devices.Open(settings)
 		},
-		Network: network, Store: store,
+		Network: network, Store: store, KeepMemory: s.opt.Network != nil,
 	}
 	if s.opt.Life != nil {
 		s.opt.Life(&opt)
