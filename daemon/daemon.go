@@ -43,6 +43,11 @@ type Options struct {
 	// Policy are the delays of recovery; nil is fiscal.DefaultPolicy with the
 	// configured unknown_after.
 	Policy *fiscal.Policy
+	// Health is how often the process and its surroundings are measured; 0 is
+	// every minute.
+	Health time.Duration
+	// Links tunes every link to a broker; zero is the product's.
+	Links mqtt.LinkTuning
 	// Network replaces the network of this computer.
 	Network Network
 	// Ready, if not nil, is called once when the first link takes commands,

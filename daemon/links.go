@@ -133,7 +133,7 @@ func (d *Daemon) external(i int, lc LinkConfig) (*station, error) {
 // newLink completes the configuration with what every link has in common.
 func (d *Daemon) newLink(s *station) (*mqtt.Link, error) {
 	c := s.config
-	c.Topics, c.Dial = d.topics, d.opt.Network.Dial
+	c.Topics, c.Dial, c.Tuning = d.topics, d.opt.Network.Dial, d.opt.Links
 	c.Subscriptions = []string{d.topics.Commands(), d.topics.Requests(), d.topics.NodeState()}
 	if d.cfg.callback().URL != "" {
 		c.Subscriptions = append(c.Subscriptions, d.topics.Callback(mqtt.CallbackLifePay))

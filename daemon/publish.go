@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -348,7 +349,7 @@ func (d *Daemon) clearOldAlerts() {
 
 // watch publishes what changes by itself, and keeps the journal small.
 func (d *Daemon) watch(ctx context.Context) error {
-	spoolTick, healthTick, pruneTick := time.NewTicker(spoolEvery), time.NewTicker(healthEvery), time.NewTicker(pruneEvery)
+	spoolTick, healthTick, pruneTick := time.NewTicker(spoolEvery), time.NewTicker(cmp.Or(d.opt.Health, healthEvery)), time.NewTicker(pruneEvery)
 	defer spoolTick.Stop()
 	defer healthTick.Stop()
 	defer pruneTick.Stop()

@@ -45,6 +45,7 @@ type worker struct {
 	lostFN string                 // storage of which the journal was found to have lost something
 	stands map[fiscal.Code]string // alerts of the last status reading
 	polled time.Time
+	looked time.Time   // when the queue was last searched for something to do
 	fail   func(error) // the store is lost: the daemon ends
 }
 
@@ -223,7 +224,8 @@ func (w *worker) turn(ctx context.Context) (busy bool, err error) {
 	if err := w.tellResting(ctx); err != nil {
 		return false, err
 	}
-	it := w.next(time.Now())
+	w.looked = time.Now()
+	it := w.next(w.looked)
 	if it == nil {
 		return false, nil
 	}
@@ -307,6 +309,8 @@ func overtakes(r, blocker *fiscal.Record) bool {
 	switch blocker.Waiting.Code {
 	case fiscal.CodeNoCash:
 		return true
+	case fiscal.CodePrinterBusy: // a receipt is open: only a document looks whose it is
+		return blocker.Verb.Class() == fiscal.ClassPrint
 	case fiscal.CodeShiftClosed, fiscal.CodeShiftExpired:
 		return r.Verb == fiscal.VerbShiftOpen || r.Verb == fiscal.VerbShiftClose
 	default:
@@ -353,7 +357,7 @@ func (w *worker) idleFor() time.Duration {
 		idle = min(idle, sendOnEvery)
 	}
 	for _, it := range w.queue {
-		if !it.due.IsZero() {
+		if it.due.After(w.looked) { // what was due then stands behind another
 			idle = min(idle, it.due.Sub(now))
 		}
 		if r := &it.record; r.State == fiscal.Accepted && r.WaitLeft > 0 {

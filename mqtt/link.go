@@ -178,7 +178,7 @@ func (l *Link) run() {
 	defer close(l.finished)
 	defer l.queue.finish()
 	defer l.stop()
-	wait := backoff{min: l.config.Tuning.BackoffMin, max: l.config.Tuning.BackoffMax}
+	wait := backoff{min: l.config.Tuning.BackoffMin, max: l.config.Tuning.BackoffMax, draw: l.config.Tuning.Draw}
 	var rivals takeOver
 	for {
 		if !l.pause(wait.next()) {

@@ -99,6 +99,9 @@ type LinkTuning struct {
 	ConnectTimeout         time.Duration // 10 s: dial and CONNACK, each SUBACK, the loop-back message
 	AckTimeout             time.Duration // 20 s: a broker that owes a PUBACK longer is given up
 	QueueMessages          int           // 1024
+	// Draw chooses a pause from 0 to most, before an attempt to connect;
+	// default: at random. A simulation draws from its seed.
+	Draw func(most time.Duration) time.Duration
 }
 
 func (t *LinkTuning) setDefaults() {

@@ -12,6 +12,7 @@ import (
 // Full jitter keeps hundreds of shops from coming back in step.
 type backoff struct {
 	min, max time.Duration
+	draw     func(most time.Duration) time.Duration // nil: at random
 	attempt  int
 }
 
@@ -20,6 +21,9 @@ func (b *backoff) next() time.Duration {
 	b.attempt++
 	if n == 0 {
 		return 0
+	}
+	if b.draw != nil {
+		return b.draw(b.ceiling(n))
 	}
 	return rand.N(b.ceiling(n) + 1)
 }
