@@ -57,7 +57,7 @@ func checkFile(path string, breathe func() error) ([]Fault, error) {
 	if faults, err := checkPages(f, metas[0], breathe); err != nil || len(faults) > 0 {
 		return faults, err
 	}
-	db, err := openBolt(path, lockWaitDefault, 0, true)
+	db, _, err := openBolt(path, lockWaitDefault, 0, true)
 	if err != nil {
 		return nil, err
 	}

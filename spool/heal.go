@@ -55,6 +55,7 @@ func (s *Spool) heal(f *found, why error) error {
 	for _, b := range h.bases() {
 		err := h.try(b)
 		if errors.Is(err, ErrDamaged) {
+			s.wedged = s.db != nil // perhaps
 			if err := s.closeIndex(); err != nil {
 				return err
 			}

@@ -45,9 +45,8 @@ func mapFor(need int64) int {
 
 // openBolt opens an index. A damaged one may make bbolt panic, or fault on
 // pages that are mapped but do not exist; both come out as ErrDamaged.
-func openBolt(path string, lockWait time.Duration, mapBytes int, readOnly bool) (db *bolt.DB, err error) {
+func openBolt(path string, lockWait time.Duration, mapBytes int, readOnly bool) (db *bolt.DB, file *os.File, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	var file *os.File
 	defer func() {
 		if p := recover(); p != nil {
 			db, err = nil, damaged(p)
@@ -67,17 +66,17 @@ func openBolt(path string, lockWait time.Duration, mapBytes int, readOnly bool) 
 	db, err = bolt.Open(path, fileMode, &o)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, ErrLocked
+		return nil, nil, ErrLocked
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch),
 		errors.Is(err, berrors.ErrInvalidMapping):
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	if err := guarded(func() error { return whole(db) }); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, nil, errors.Join(err, db.Close())
 	}
-	return db, nil
+	return db, file, nil
 }
 
 // whole refuses a file that was cut short: bbolt would fault on the lost pages.
@@ -275,7 +274,7 @@ func (s *Spool) remap() error {
 
 // openIndex opens the index and pins its newest state.
 func (s *Spool) openIndex(mapBytes int) (err error) {
-	if s.db, err = openBolt(s.path, s.opt.LockWait, mapBytes, false); err != nil {
+	if s.db, s.file, err = openBolt(s.path, s.opt.LockWait, mapBytes, false); err != nil {
 		return err
 	}
 	s.db.NoSync, s.mapBytes = true, mapBytes

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kassad/fiscal"
@@ -174,7 +175,8 @@ func TestPowerLoss(t *testing.T) {
 	}
 	began, lives := time.Now(), 0
 	for _, seed := range seeds {
-		n, err := powerLives(t.TempDir(), seed)
+		dir, n, err := t.TempDir(), 0, error(nil)
+		synctest.Test(t, func(*testing.T) { n, err = powerLives(dir, seed) })
 		lives += n
 		if err != nil {
 			t.Fatalf("%v\nagain: go test ./spool -run TestPowerLoss -power-seed %d", err, seed)

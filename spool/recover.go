@@ -97,6 +97,7 @@ func (s *Spool) recover() error {
 		}
 	}
 	if errors.Is(err, ErrDamaged) {
+		s.wedged = s.db != nil // perhaps
 		if err := errors.Join(s.closeIndex(), s.log.close()); err != nil {
 			return err
 		}
@@ -168,7 +169,7 @@ func (s *Spool) makeIndex(mapBytes int, closed bool) error {
 	if err := s.disk.Remove(name); err != nil {
 		return err
 	}
-	db, err := openBolt(name, s.opt.LockWait, 0, false)
+	db, _, err := openBolt(name, s.opt.LockWait, 0, false)
 	if err != nil {
 		return err
 	}
@@ -415,26 +416,24 @@ func (s *Spool) replayGroup(frames []frameRef) error {
 }
 
 func (s *Spool) replayOps(ops []op, applied uint64) error {
-	return guarded(func() error {
-		b, err := s.db.Begin(true)
-		if err != nil {
+	var b *bolt.Tx
+	err := guarded(func() (err error) {
+		if b, err = s.db.Begin(true); err != nil {
 			return err
 		}
-		err = apply(b, ops)
-		if err == nil {
-			err = s.stamp(b, applied, false)
-		}
+		err = errors.Join(apply(b, ops), s.stamp(b, applied, false))
 		if need := b.Size() + needed(s.db, b, ops); err == nil && need >= int64(s.mapBytes)/4*3 {
 			err = errRemap
 		} else if err == nil && need > s.real {
 			err = s.extend(b.Size(), need)
 		}
-		if err == nil {
-			err = s.disk.Commit(s.path, b.Commit)
+		if err != nil {
+			return err
 		}
-		if b.DB() != nil { // not committed
-			err = errors.Join(err, b.Rollback())
-		}
-		return err
+		return s.disk.Commit(s.path, b.Commit)
 	})
+	if b != nil && b.DB() != nil { // not committed
+		err = errors.Join(err, s.rollback(b))
+	}
+	return err
 }

@@ -76,7 +76,8 @@ type Spool struct {
 
 	mapMu    sync.RWMutex // db changes under it
 	db       *bolt.DB
-	raw      File // the index's file, for what bbolt does not do
+	file     *os.File // bbolt's
+	raw      File     // the same file, for what bbolt does not do
 	mapBytes int
 	real     int64 // how much of the index has its place on the disk
 
@@ -147,9 +148,7 @@ func (s *Spool) Recovery() Recovery { return s.recovery }
 // It ends by itself when there is room again.
 func (s *Spool) Full() bool { return s.full.Load() }
 
-// Close finishes the updates in hand and closes the files. Of a spool that
-// broke in the middle of a transaction it leaves them to the end of the
-// process: bbolt would wait for that transaction for ever.
+// Close finishes the updates in hand and closes the files.
 func (s *Spool) Close() error {
 	var err error
 	s.close.Do(func() { close(s.closing) })
@@ -187,9 +186,6 @@ func (s *Spool) finish() error {
 
 // giveUp closes what is open.
 func (s *Spool) giveUp() error {
-	if s.wedged {
-		return nil
-	}
 	return errors.Join(s.closeIndex(), s.log.close(), s.lock.Close())
 }
 
@@ -199,10 +195,14 @@ func (s *Spool) closeIndex() error {
 		errs = append(errs, guarded(s.pin.Rollback))
 		s.pin = nil
 	}
-	if s.db != nil {
+	if s.db != nil && s.wedged {
+		// bbolt would wait for the transaction that broke for ever. Without its
+		// file it holds no lock; its map stays until the process ends.
+		errs = append(errs, s.file.Close())
+	} else if s.db != nil {
 		errs = append(errs, s.db.Close())
-		s.db = nil
 	}
+	s.db, s.wedged = nil, false
 	if s.raw != nil {
 		errs = append(errs, s.raw.Close())
 		s.raw = nil
