@@ -51,8 +51,6 @@ func tries(n int) func(*Record) {
 }
 func verb(v Verb) func(*Record) { return func(r *Record) { r.Verb = v } }
 
-func wakeAfter(d time.Duration) Effect { return Effect{Kind: EffectWake, After: d} }
-
 var beginRows = []stepRow{
 	{"a restart begins what was accepted", sold(Accepted), Event{Kind: EventRestart}, sold(Accepted), []Effect{prepare}},
 	{"late, held by its time", sold(Accepted, waits(rowPaper)), Event{Kind: EventBegin, Late: true},
@@ -63,7 +61,7 @@ var beginRows = []stepRow{
 	{"an X report's figures are on disk before its paper", sold(Accepted, verb(VerbXReport), tries(0)), Event{Kind: EventPrepared, Counters: &Counters{Documents: 3}},
 		sold(Working, verb(VerbXReport), noBase, func(r *Record) { r.Counters = &Counters{Documents: 3} }), []Effect{save, submit}},
 	{"and gone when it was refused", sold(Working, verb(VerbXReport), noBase, func(r *Record) { r.Counters = &Counters{Documents: 3} }), Event{Kind: EventSubmitFail, Err: rowPaper},
-		sold(Accepted, verb(VerbXReport), waits(rowPaper)), []Effect{save, wakeAfter(500 * time.Millisecond)}},
+		sold(Accepted, verb(VerbXReport), waits(rowPaper)), []Effect{save, wakeIn(500 * time.Millisecond)}},
 	{"content refused", sold(Accepted, waits(rowPaper)), Event{Kind: EventPrepareFail, Err: Refuse(CodeTooLong, "items", "")},
 		sold(Rejected, final, failed(Refuse(CodeTooLong, "items", ""))), []Effect{save}},
 	{"a doubt of the register is a person's, at once", sold(Accepted), Event{Kind: EventPrepareFail, Err: Refuse(CodeOtherStorage, "", "x")},
@@ -71,13 +69,13 @@ var beginRows = []stepRow{
 	{"a condition, with the wait over", sold(Accepted, limit(1, 0)), Event{Kind: EventPrepareFail, Err: rowPaper},
 		sold(Rejected, final, limit(1, 0), failed(Refuse(CodeCondition, "", "paper-out"))), []Effect{save}},
 	{"a condition, with a moment left", sold(Accepted, limit(2, 0)), Event{Kind: EventPrepareFail, Err: rowPaper},
-		sold(Accepted, limit(2, 0), waits(rowPaper)), []Effect{save, wakeAfter(500 * time.Millisecond)}},
+		sold(Accepted, limit(2, 0), waits(rowPaper)), []Effect{save, wakeIn(500 * time.Millisecond)}},
 	{"a wait that is over before it begins", sold(Accepted, limit(1, 0)), Event{Kind: EventBegin},
 		sold(Rejected, final, limit(1, 0), failed(Refuse(CodeCondition, "", "not begun in time"))), []Effect{save}},
 	{"a condition before it begins is looked at soon again, however often it was begun", sold(Accepted, tries(4)), Event{Kind: EventPrepareFail, Err: rowPaper},
-		sold(Accepted, tries(4), waits(rowPaper)), []Effect{save, wakeAfter(500 * time.Millisecond)}},
+		sold(Accepted, tries(4), waits(rowPaper)), []Effect{save, wakeIn(500 * time.Millisecond)}},
 	{"what was begun and refused becomes rare", sold(Working, tries(4)), Event{Kind: EventSubmitFail, Err: rowPaper},
-		sold(Accepted, tries(4), waits(rowPaper)), []Effect{save, wakeAfter(5 * time.Second)}},
+		sold(Accepted, tries(4), waits(rowPaper)), []Effect{save, wakeIn(5 * time.Second)}},
 	{"catching up cannot tell", sold(Accepted), Event{Kind: EventHeld, Err: rowFault}, sold(Held, noBase, failed(rowFault)), []Effect{save}},
 	{"catching up cannot tell of what is begun", sold(Working), Event{Kind: EventHeld, Err: rowFault}, sold(Working), nil},
 	{"its document is another's", sold(Unknown), Event{Kind: EventTaken, Err: Refuse(CodeClosedByOther, "", "x")},
@@ -92,11 +90,11 @@ var doubtRows = []stepRow{
 		sold(Unknown, waits(rowFault), failed(rowFault), limit(0, 15*time.Minute)), []Effect{save, find}},
 	{"a restart asks", sold(Unknown, limit(0, time.Minute)), Event{Kind: EventRestart}, sold(Unknown, limit(0, time.Minute)), []Effect{find}},
 	{"no answer is told as what it waits for", sold(Unknown, limit(0, 15*time.Minute)), Event{Kind: EventFindFail, Err: rowLost},
-		sold(Unknown, limit(0, 15*time.Minute), waits(rowLost)), []Effect{wakeAfter(200 * time.Millisecond)}},
+		sold(Unknown, limit(0, 15*time.Minute), waits(rowLost)), []Effect{wakeIn(200 * time.Millisecond)}},
 	{"the doubt ends", sold(Unknown, limit(0, time.Minute)), Event{Kind: EventFindFail, Err: rowLost, Elapsed: time.Minute},
-		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "the device has not answered: printer-away"))), []Effect{save, wakeAfter(time.Second)}},
+		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "the device has not answered: printer-away"))), []Effect{save, wakeIn(time.Second)}},
 	{"held goes on asking", sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", ""))), Event{Kind: EventFindFail, Err: rowLost},
-		sold(Held, limit(0, 1), waits(rowLost), failed(Refuse(CodeNeedsPerson, "", ""))), []Effect{wakeAfter(5 * time.Second)}},
+		sold(Held, limit(0, 1), waits(rowLost), failed(Refuse(CodeNeedsPerson, "", ""))), []Effect{wakeIn(5 * time.Second)}},
 	{"held for another reason does not ask", sold(Held, failed(Refuse(CodeOtherStorage, "", ""))), Event{Kind: EventBegin},
 		sold(Held, failed(Refuse(CodeOtherStorage, "", ""))), nil},
 	{"held without a reason does not ask", sold(Held), Event{Kind: EventBegin}, sold(Held), nil},
@@ -108,7 +106,7 @@ var doubtRows = []stepRow{
 	{"absent, with a moment left", sold(Unknown, limit(2, 0)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Absent}},
 		sold(Accepted, limit(2, 0)), []Effect{save, prepare}},
 	{"absent for the third time", sold(Unknown, tries(3)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Absent}},
-		sold(Accepted, tries(3)), []Effect{save, wakeAfter(2 * time.Second)}},
+		sold(Accepted, tries(3)), []Effect{save, wakeIn(2 * time.Second)}},
 	{"another storage", sold(Unknown), Event{Kind: EventVerdict, Verdict: Verdict{Finding: OtherStorage}},
 		sold(Held, failed(Refuse(CodeOtherStorage, "", "another register or another FN answers now"))), []Effect{save}},
 	{"documents of others", sold(Unknown), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Foreign}},
@@ -116,9 +114,9 @@ var doubtRows = []stepRow{
 	{"documents of others, told why", sold(Unknown), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Foreign, Code: CodeForeignReceipt}},
 		sold(Held, failed(Refuse(CodeForeignReceipt, "", "documents of another program stand where ours should be"))), []Effect{save}},
 	{"busy for too long", sold(Unknown, limit(0, 1)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Busy}},
-		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "the device stays busy"))), []Effect{save, wakeAfter(time.Second)}},
+		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "the device stays busy"))), []Effect{save, wakeIn(time.Second)}},
 	{"held again for the same is no news", sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "x"))), Event{Kind: EventTaken, Err: Refuse(CodeNeedsPerson, "", "y")},
-		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "x"))), []Effect{wakeAfter(time.Second)}},
+		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "x"))), []Effect{wakeIn(time.Second)}},
 }
 
 var endRows = []stepRow{
@@ -170,11 +168,65 @@ var personRows = []stepRow{
 
 var cloudRows = []stepRow{
 	{"an answer of a service is lost", cloudRecord(Working, func(r *Record) { r.Asked = 3 }), Event{Kind: EventSubmitFail, Err: rowLost},
-		cloudRecord(Unknown, waits(rowLost), func(r *Record) { r.DoubtLeft, r.PauseLeft = 24*time.Hour, time.Minute }), []Effect{save, wakeAfter(time.Minute)}},
+		cloudRecord(Unknown, waits(rowLost), func(r *Record) { r.DoubtLeft, r.PauseLeft = 24*time.Hour, time.Minute }), []Effect{save, wakeIn(time.Minute)}},
 	{"a restart repeats at once", cloudRecord(Working, func(r *Record) { r.Asked = 3 }), Event{Kind: EventRestart},
 		cloudRecord(Unknown, func(r *Record) { r.DoubtLeft, r.PauseLeft, r.Asked = 24*time.Hour, 3*time.Minute, 1 }), []Effect{save, find}},
 	{"a service has taken it", cloudRecord(Working, failed(rowFault), waits(rowLost), func(r *Record) { r.Asked = 3 }), Event{Kind: EventSubmitted, Receipt: Receipt{Ticket: "t1"}},
-		cloudRecord(Registered), []Effect{save, wakeAfter(3 * time.Second)}},
+		cloudRecord(Registered), []Effect{save, wakeIn(3 * time.Second)}},
+}
+
+var serviceRows = []stepRow{
+	{"a shift has no total to be alien by", cloudRecord(Registered, verb(VerbShiftClose)), verdicts(Verdict{Finding: Made, Receipt: Receipt{Kind: "shift-close", Total: 5}}),
+		cloudRecord(Done, verb(VerbShiftClose), named, final, func(r *Record) {
+			r.DoubtLeft, r.PauseLeft = 15*time.Minute, 3*time.Second
+			r.Receipt = &Receipt{Kind: "shift-close", Total: 5, Device: "cloud", Key: firstKey, Ticket: "t1"}
+		}), []Effect{save}},
+	{"another total", cloudRecord(Registered), verdicts(Verdict{Finding: Made, Receipt: Receipt{Total: 5}}),
+		cloudRecord(Held, named, leftOf(15*time.Minute, 3*time.Second), failed(Refuse(CodeClosedByOther, "", "a document of 0.05 is named as ours"))), []Effect{save}},
+	{"taken, and it waits for something", cloudRecord(Unknown), verdicts(Verdict{Finding: Pending, Receipt: Receipt{Ticket: "t1"}, Err: rowPaper}),
+		cloudRecord(Registered, waits(rowPaper)), []Effect{save, wakeIn(3 * time.Second)}},
+	{"failed without a reason", cloudRecord(Registered), verdicts(Verdict{Finding: Failed}),
+		cloudRecord(Held, named, leftOf(15*time.Minute, 3*time.Second), failed(Refuse(CodeCloudFailed, "", ""))), []Effect{save}},
+	{"failed, to be tried again by itself", cloudRecord(Unknown, named), verdicts(Verdict{Finding: Failed, Reload: true, Err: Refuse(CodeCloudFailed, "", "x")}),
+		cloudRecord(Registered, leftOf(15*time.Minute, 0), waits(Refuse(CodeCloudPending, "", "x")), func(r *Record) { r.ReloadDue, r.Reloads = true, 1 }), []Effect{save, reload}},
+	{"the reload did not get through", cloudRecord(Registered, reloads), Event{Kind: EventReloaded, Err: rowLost},
+		cloudRecord(Registered, reloads, waits(rowLost), leftOf(15*time.Minute, time.Minute), func(r *Record) { r.Asked = 1 }), []Effect{save, wakeIn(time.Minute)}},
+	{"the reload did not get through again", cloudRecord(Registered, reloads, waits(rowLost)), Event{Kind: EventReloaded, Err: rowLost},
+		cloudRecord(Registered, reloads, waits(rowLost), leftOf(15*time.Minute, time.Minute), func(r *Record) { r.Asked = 1 }), []Effect{wakeIn(time.Minute)}},
+	{"given up: the attempt is asked after", cloudRecord(Held, named), decided(ResolveGiveUp, 0),
+		cloudRecord(Abandoned, named, final, resolved(ResolveGiveUp, 0), tried(CodeNeedsPerson)), []Effect{save}},
+	{"retry: all of the attempt is forgotten but its name", cloudRecord(Held, named, reloads, func(r *Record) { r.Reloads, r.Asked, r.PauseLeft = 1, 2, 3 }), decided(ResolveRetry, 0),
+		cloudRecord(Accepted, resolved(ResolveRetry, 0), tried(CodeNeedsPerson), func(r *Record) { r.Approved, r.Document.Edition = true, 1 }), []Effect{save, prepare}},
+}
+
+// momentRows stand at the borders of pauses: 1 ns is spent, 2 ns are not.
+var momentRows = []stepRow{
+	{"a pause with a moment left", cloudRecord(Unknown, leftOf(time.Hour, 2)), Event{Kind: EventBegin}, cloudRecord(Unknown, leftOf(time.Hour, 2)), []Effect{wakeIn(2)}},
+	{"a window with a moment left", cloudRecord(Unknown, leftOf(2, 1)), Event{Kind: EventBegin},
+		cloudRecord(Unknown, leftOf(2, 3*time.Minute), func(r *Record) { r.Asked = 1 }), []Effect{save, find}},
+	{"a poll with a moment left", cloudRecord(Registered, leftOf(time.Hour, 2)), Event{Kind: EventBegin}, cloudRecord(Registered, leftOf(time.Hour, 2)),
+		[]Effect{wakeIn(10 * time.Millisecond)}},
+	{"a reload with a moment left", cloudRecord(Registered, reloads, leftOf(time.Hour, 2)), Event{Kind: EventBegin}, cloudRecord(Registered, reloads, leftOf(time.Hour, 2)),
+		[]Effect{wakeIn(10 * time.Millisecond)}},
+	{"a poll that is due, without an answer", cloudRecord(Registered, leftOf(time.Hour, 1)), Event{Kind: EventFindFail, Err: rowLost}, cloudRecord(Registered, leftOf(time.Hour, 1)),
+		[]Effect{wakeIn(10 * time.Millisecond)}},
+	{"an end that comes before the poll", cloudRecord(Registered, leftOf(1, time.Minute)), Event{Kind: EventFindFail, Err: rowLost}, cloudRecord(Registered, leftOf(1, time.Minute)),
+		[]Effect{wakeIn(10 * time.Millisecond)}},
+	{"overdue is told once", cloudRecord(Registered, leftOf(1, time.Minute)), Event{Kind: EventBegin},
+		cloudRecord(Registered, leftOf(0, time.Minute), waits(Refuse(CodeCloudUnconfirmed, "", "the service has not said what became of the document"))),
+		[]Effect{save, wakeIn(time.Minute)}},
+}
+
+func verdicts(v Verdict) Event { return Event{Kind: EventVerdict, Verdict: v} }
+
+func leftOf(doubt, pause time.Duration) func(*Record) {
+	return func(r *Record) { r.DoubtLeft, r.PauseLeft = doubt, pause }
+}
+func reloads(r *Record) { r.ReloadDue = true }
+func tried(why Code) func(*Record) {
+	return func(r *Record) {
+		r.Tried = []Leg{{Device: "cloud", Key: firstKey, Ticket: "t1", Code: why, At: rowNow}}
+	}
 }
 
 var lateMade = Receipt{Kind: "sale", Device: "other", Storage: "fn", FD: 8, Total: 100}
@@ -194,7 +246,7 @@ func resolved(a Action, fd uint32) func(*Record) {
 // TestStepRows holds every rule against the whole record.
 func TestStepRows(t *testing.T) {
 	t.Parallel()
-	for part, rows := range map[string][]stepRow{"begin": beginRows, "doubt": doubtRows, "end": endRows, "person": personRows, "cloud": cloudRows} {
+	for part, rows := range map[string][]stepRow{"begin": beginRows, "doubt": doubtRows, "end": endRows, "person": personRows, "cloud": cloudRows, "service": serviceRows, "moment": momentRows} {
 		for _, row := range rows {
 			t.Run(part+"/"+row.name, func(t *testing.T) {
 				t.Parallel()
@@ -281,7 +333,7 @@ func TestDefaultPolicy(t *testing.T) {
 	for left, want := range map[time.Duration]time.Duration{
 		900_000 * ms: 200 * ms, 899_601 * ms: 200 * ms, 899_600 * ms: 1000 * ms, 897_601 * ms: 1000 * ms, 897_600 * ms: 2000 * ms, 893_600 * ms: 5000 * ms, 1: 5000 * ms,
 	} {
-		if got := wake(DefaultPolicy().Doubt, left, 900*time.Second); got != wakeAfter(want) {
+		if got := wake(DefaultPolicy().Doubt, left, 900*time.Second); got != wakeIn(want) {
 			t.Errorf("%s left: %v, want %s", left, got, want)
 		}
 	}
