@@ -217,6 +217,24 @@ var momentRows = []stepRow{
 		[]Effect{save, wakeIn(time.Minute)}},
 }
 
+var toldRows = []stepRow{
+	{"a callback of another total", cloudRecord(Registered), said("cloud", Verdict{Finding: Made, Receipt: Receipt{Total: 5}}),
+		cloudRecord(Held, named, leftOf(15*time.Minute, 3*time.Second), failed(Refuse(CodeClosedByOther, "", "a document of 0.05 is named as ours"))), []Effect{save}},
+	{"a printer's document that was read back elsewhere", sold(Unknown, stem), said("d", Verdict{Finding: Made, Receipt: Receipt{FD: 8}}),
+		sold(Done, stem, based, final, recovers, func(r *Record) { r.Receipt = &Receipt{Kind: "sale", Device: "d", Key: firstKey, FD: 8} }), []Effect{save}},
+	{"taken after all, whatever was wrong before", cloudRecord(Unknown, failed(rowPaper)), said("cloud", Verdict{Finding: Pending, Receipt: Receipt{Ticket: "t1"}}),
+		cloudRecord(Registered), []Effect{save, wakeIn(3 * time.Second)}},
+	{"a document of the same key at another device is late, not another name of ours", cloudRecord(Registered), said("other", Verdict{Finding: Made, Receipt: Receipt{Ticket: "t2"}}),
+		cloudRecord(Registered, func(r *Record) {
+			r.Late = []Receipt{{Kind: "sale", Device: "other", Key: firstKey, Ticket: "t2", Total: 100}}
+		}), []Effect{save}},
+}
+
+func said(device string, v Verdict) Event {
+	return Event{Kind: EventTold, Device: device, Key: firstKey, Verdict: v}
+}
+func stem(r *Record) { r.Document.Stem = "S" }
+
 func verdicts(v Verdict) Event { return Event{Kind: EventVerdict, Verdict: v} }
 
 func leftOf(doubt, pause time.Duration) func(*Record) {
@@ -246,7 +264,7 @@ func resolved(a Action, fd uint32) func(*Record) {
 // TestStepRows holds every rule against the whole record.
 func TestStepRows(t *testing.T) {
 	t.Parallel()
-	for part, rows := range map[string][]stepRow{"begin": beginRows, "doubt": doubtRows, "end": endRows, "person": personRows, "cloud": cloudRows, "service": serviceRows, "moment": momentRows} {
+	for part, rows := range map[string][]stepRow{"begin": beginRows, "doubt": doubtRows, "end": endRows, "person": personRows, "cloud": cloudRows, "service": serviceRows, "moment": momentRows, "told": toldRows} {
 		for _, row := range rows {
 			t.Run(part+"/"+row.name, func(t *testing.T) {
 				t.Parallel()
