@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -27,6 +29,7 @@ type options struct {
 	from    int    // place in the list, 0 the first
 	count   int    // 0: all
 	every   int    // each n-th mutant only: an estimate
+	again   string // file of an earlier report: only the mutants that stand in it
 	first   string // pattern of quick tests, tried before all others
 }
 
@@ -42,6 +45,7 @@ func main() {
 	flag.IntVar(&o.from, "from", 0, "first mutant, as -list counts them")
 	flag.IntVar(&o.count, "n", 0, "how many mutants (default all)")
 	flag.IntVar(&o.every, "every", 1, "only each n-th mutant: an estimate in a fraction of the time")
+	flag.StringVar(&o.again, "again", "", "file of an earlier report: only the mutants that it names")
 	flag.StringVar(&o.first, "first", "", "pattern of quick tests to try before the others, as in go test -run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -65,6 +69,9 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 	defer work.clean()
 	all, err := work.mutants(o.files)
 	if err != nil {
+		return err
+	}
+	if all, err = named(all, o.again); err != nil {
 		return err
 	}
 	if o.list {
@@ -96,4 +103,16 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 	}
 	s.print(o)
 	return nil
+}
+
+// named are the mutants that a report names, or all without one.
+func named(all []mutant, report string) ([]mutant, error) {
+	if report == "" {
+		return all, nil
+	}
+	b, err := os.ReadFile(report)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(m mutant) bool { return !bytes.Contains(b, []byte(" "+m.String()+"\n")) }), nil
 }

@@ -125,13 +125,22 @@ func TestAll(t *testing.T) {
 			t.Errorf("the report lacks %q:\n%s", want, &out)
 		}
 	}
-	if strings.Contains(out.String(), "tested: n == 0") {
+	if strings.Contains(out.String(), " tested: n == 0") {
 		t.Errorf("a mutant lives that is tested:\n%s", &out)
 	}
 	for name, text := range files {
 		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(b) != text {
 			t.Errorf("%s was changed: %v", name, err)
 		}
+	}
+	report := filepath.Join(dir, "report.txt")
+	if err := os.WriteFile(report, []byte(out.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	o := options{pkg: ".", files: "*.go", list: true, again: report}
+	if err := measure(t.Context(), o, &out); err != nil || strings.Contains(out.String(), " tested: n == 0") || !strings.Contains(out.String(), "loops: drop n--") {
+		t.Errorf("%v: again:\n%s", err, &out)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
