@@ -61,6 +61,23 @@ mutate: ## mutants that a package's tests do not notice: make mutate P=./fiscal 
 matrix: ## the cut matrix, into docs/proof.md; a part of it: make matrix MATRIX_SHARD=3/20
 	go test -count=1 -run '^TestMatrix$$' -timeout 0 ./daemon/sim -matrix all
 
+STEADY := dist/steady
+SIM     = ../../dist/sim.test -test.timeout 0 -world.hours $(or $(HOURS),24) -world.faults '$(FAULTS)'
+
+.PHONY: sim
+sim: ## a shop under a seed: make sim SEED=7 HOURS=24 FAULTS=line,kill; many: make sim SEEDS=300 FROM=1; PAGE=1: into docs/proof.md
+	@go run ./tools/steady $(STEADY)
+	@go test -c -vet=off -overlay $(STEADY)/overlay.json -o dist/sim.test ./daemon/sim
+ifdef SEED
+	@cd daemon/sim && GOMAXPROCS=1 GOGC=off GOMEMLIMIT=1GiB GODEBUG=asyncpreemptoff=1,memprofilerate=0 $(SIM) -test.run '^TestWorldSeed$$' -world.seed $(SEED)
+else
+	@cd daemon/sim && $(SIM) -test.run '^TestWorldSeeds$$' -world.seeds $(or $(SEEDS),20) -world.from $(or $(FROM),1) -world.replays 3 $(if $(PAGE),-world.page)
+endif
+
+.PHONY: planted
+planted: ## bugs that the simulation must find, into docs/proof.md: make planted P=resend-on-lost-reply
+	@cd daemon/sim && go test -count=1 -timeout 0 -run '^TestPlanted$$' . -planted $(or $(P),all) $(if $(P),,-planted.page)
+
 .PHONY: chaos
 chaos: ## kill -9 of daemon, broker and printer: make chaos T=1h SEED=7
 	@mkdir -p dist/chaos # logs, journal and ledger of each run

@@ -151,6 +151,9 @@ func (n *Network) Line(address string) *Line {
 // lineDelay is how long a byte takes by default.
 const lineDelay = 300 * time.Microsecond
 
+// dialTimeout is how long a system repeats a SYN that nobody answers.
+const dialTimeout = 127 * time.Second
+
 // Dial connects to who listens at address.
 func (n *Network) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	c, _, err := n.dial(ctx, network, address)
@@ -164,7 +167,12 @@ func (n *Network) dial(ctx context.Context, network, address string) (net.Conn, 
 	n.mu.Unlock()
 	refused := &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	if line.isDown() {
-		<-ctx.Done() // packets get lost, nobody refuses
+		timer := time.NewTimer(dialTimeout) // packets get lost, nobody refuses
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
 		return nil, nil, &net.OpError{Op: "dial", Net: network, Err: os.ErrDeadlineExceeded}
 	}
 	if l == nil {

@@ -50,25 +50,14 @@ type town struct {
 	mends    map[int]*mending
 	mendNext int
 	events   map[uint64]bool
+	told     map[string]bool // ids whose end an event has told
+	acked    []string        // ids that the present life has acknowledged to the broker
 }
 
 // mending is what gives back what a fault has taken.
 type mending struct {
 	timer *time.Timer
 	do    func()
-}
-
-// outcome is what a run was.
-type outcome struct {
-	seed       uint64
-	hours      time.Duration
-	sales      int
-	counts     map[string]int
-	violations []string
-	digest     string
-	tail       []string
-	plan       string
-	settled    time.Duration
 }
 
 // runWorld lives a shop's days under a seed.
@@ -84,12 +73,11 @@ func runWorld(t *testing.T, p plan, out io.Writer, log slog.Handler) (o outcome)
 		}
 		began := time.Now()
 		w.live(t.Context())
-		o = outcome{seed: p.seed, plan: p.text}
-		o.settled = w.settle(t.Context())
+		o = outcome{Seed: p.seed, Plan: p.text, Settled: w.settle(t.Context()).Hours()}
 		w.judge()
-		o.hours = time.Since(began)
+		o.Hours = time.Since(began).Hours()
 		w.close()
-		o.digest, o.violations, o.counts, o.sales, o.tail = w.trace.end(), w.broken, w.counts, w.sales(), w.trace.tail
+		o.Trace, o.Violations, o.Counts, o.Receipts, o.tail = w.trace.end(), w.broken, w.counts, w.sales(), w.trace.tail
 	})
 	return o
 }
@@ -111,28 +99,31 @@ func newWorld(p plan, dir string, out io.Writer) *town {
 	w := &town{
 		plan: p, network: NewNetwork(), disk: spooltest.NewDisk(dir), trace: newTrace(out), hush: make(chan struct{}),
 		errands: map[string]*chore{}, never: map[fiscal.Money]bool{}, byHand: map[string]string{}, gaveUp: map[string]bool{},
-		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, lines: map[string]*Line{}, cents: 10_00,
+		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, told: map[string]bool{}, lines: map[string]*Line{}, cents: 10_00,
 	}
+	w.trace.dir = dir
 	w.trace.add("world", "-", "opens", "seed %d, %s", p.seed, p.text)
 	opt := Options{
-		Dir: dir, Network: w.network, LifePay: p.lifePay(), BIFIT: p.bifitConfig(), Config: p.config, Printers: map[string]printer.Config{}, Disk: w.disk, Stopped: true,
+		Dir: dir, Network: w.network, LifePay: p.lifePay(), BIFIT: p.bifitConfig(), Config: p.config, Printers: map[string]printer.Config{}, Disk: w.disk, Stopped: true, Policy: p.policy,
+		Life: func(o *daemon.Options) { o.Health, o.Links.Draw = worldHealth, w.drawPause },
 	}
 	for i, c := range p.front {
 		name := []string{"front", "second"}[i]
 		w.devices = append(w.devices, name)
 		opt.Printers[name] = c
 	}
-	flushes := streamOf(p.seed, "flush")
-	var mu sync.Mutex
-	w.disk.OnFlush(func() {
-		mu.Lock()
-		d := between(flushes, 200*time.Microsecond, 6*time.Millisecond)
-		mu.Unlock()
-		<-time.After(d)
-	})
+	w.disk.OnFlush(func() { <-time.After(200*time.Microsecond + w.now("flush", 6*time.Millisecond)) })
 	w.shop = &Shop{opt: opt}
 	return w
 }
+
+// now draws a duration up to most for something that happens at this instant,
+// whatever has been drawn before.
+func (w *town) now(what string, most time.Duration) time.Duration {
+	return time.Duration(streamOf(w.plan.seed^uint64(time.Now().UnixNano()), what).Int64N(int64(most)) + 1)
+}
+
+func (w *town) drawPause(most time.Duration) time.Duration { return w.now("pause", most) }
 
 // open builds the shop and lets everybody in.
 func (w *town) open(ctx context.Context, log slog.Handler) (err error) {
@@ -140,7 +131,7 @@ func (w *town) open(ctx context.Context, log slog.Handler) (err error) {
 	opt.Log = slog.New(&journalLog{trace: w.trace, more: log})
 	if !w.plan.embedded {
 		w.broker = newWorldBroker(w.network, worldBrokerAddress)
-		w.broker.heard = w.hear
+		w.broker.heard, w.broker.acked = w.hear, w.noteAck
 		if err := w.broker.open(); err != nil {
 			return err
 		}
@@ -207,6 +198,9 @@ func (w *town) live(ctx context.Context) {
 	case <-ctx.Done():
 	}
 }
+
+// worldHealth is rare: a measurement collects garbage.
+const worldHealth = 6 * time.Hour
 
 // settleBound is how long everything may take to end after the last fault.
 const settleBound = 6 * time.Hour
@@ -369,9 +363,17 @@ func (w *town) errand(id string) *chore {
 	return w.errands[id]
 }
 
-// foreign makes a sale by another program.
-func (w *town) foreign(device, when string) {
-	fd, err := w.shop.ForeignSale(device, w.amount())
+// foreign makes a sale by another program; twin: over a sum that a command of
+// ours has as well.
+func (w *town) foreign(device, when string, twin bool) {
+	total := w.amount()
+	w.mu.Lock()
+	if n := len(w.order); twin && n > 0 && w.order[n-1].verb == fiscal.VerbSale {
+		total = w.order[n-1].total
+		when += ", a twin"
+	}
+	w.mu.Unlock()
+	fd, err := w.shop.ForeignSale(device, total)
 	w.trace.add("foreign", device, "sale", "fd %d %s %v", fd, when, err)
 }
 

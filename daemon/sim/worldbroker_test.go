@@ -26,6 +26,7 @@ type worldBroker struct {
 	seats    map[string]*seat
 	order    []string // of seats
 	heard    func(topic string, payload []byte)
+	acked    func(topic string, payload []byte) // by a client, of what it was sent
 	faults   brokerFaults
 }
 
@@ -45,7 +46,12 @@ type brokerSession struct {
 	filters map[string]bool
 	waiting []*packets.PublishPacket // sent or to be sent, not acknowledged
 	next    uint16
+	free    time.Time // nothing is sent before
 }
+
+// brokerGap is between two messages to one client: longer than a flush, so that
+// which commands share a flush does not hang on the scheduler of this machine.
+const brokerGap = 7*time.Millisecond + 313*time.Nanosecond
 
 // brokerConn is a connection of a client.
 type brokerConn struct {
@@ -68,7 +74,7 @@ const brokerKeptMax = 2000
 func newWorldBroker(n *Network, address string) *worldBroker {
 	return &worldBroker{
 		network: n, address: address, sessions: map[string]*brokerSession{}, retained: map[string][]byte{}, seats: map[string]*seat{},
-		heard: func(string, []byte) {},
+		heard: func(string, []byte) {}, acked: func(string, []byte) {},
 	}
 }
 
@@ -181,7 +187,12 @@ func (b *worldBroker) packet(c *brokerConn, p packets.ControlPacket) bool {
 	case *packets.PubackPacket:
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		c.session.waiting = slices.DeleteFunc(c.session.waiting, func(w *packets.PublishPacket) bool { return w.MessageID == p.MessageID })
+		c.session.waiting = slices.DeleteFunc(c.session.waiting, func(w *packets.PublishPacket) bool {
+			if w.MessageID == p.MessageID {
+				b.acked(w.TopicName, w.Payload)
+			}
+			return w.MessageID == p.MessageID
+		})
 	case *packets.PingreqPacket:
 		_ = packets.NewControlPacket(packets.Pingresp).Write(c)
 	case *packets.UnsubscribePacket:
@@ -224,8 +235,24 @@ func (b *worldBroker) connect(c *brokerConn, p *packets.ConnectPacket) {
 	_ = ack.Write(c)
 	for _, w := range s.waiting {
 		w.Dup = true
-		_ = w.Write(c)
+		s.send(w)
 	}
+}
+
+// send writes to the client in its turn; mu is held. What is not written when
+// the connection ends waits for the next one.
+func (s *brokerSession) send(q *packets.PublishPacket) {
+	c, now, p := s.conn, time.Now(), *q // q changes when it is sent again
+	at := s.free
+	if at.Before(now) {
+		at = now
+	}
+	s.free = at.Add(brokerGap)
+	if at.Equal(now) {
+		_ = p.Write(c)
+		return
+	}
+	time.AfterFunc(at.Sub(now), func() { _ = p.Write(c) })
 }
 
 func (b *worldBroker) subscribe(c *brokerConn, p *packets.SubscribePacket) {
@@ -333,7 +360,7 @@ func (b *worldBroker) deliver(s *brokerSession, topic string, payload []byte, re
 	p.Qos, p.TopicName, p.Payload, p.MessageID, p.Retain = 1, topic, payload, s.next, retained
 	s.waiting = append(s.waiting, p)
 	if s.conn != nil {
-		_ = p.Write(s.conn)
+		s.send(p)
 	}
 }
 
@@ -350,6 +377,9 @@ func (b *worldBroker) cut() {
 
 // spoil changes the faults that are to come.
 func (b *worldBroker) spoil(f func(*brokerFaults)) {
+	if b == nil { // the embedded one has no faults of this kind
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f(&b.faults)

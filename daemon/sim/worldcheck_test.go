@@ -1,12 +1,14 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"kassad/daemon"
 	"kassad/devices/emul/fn"
 	"kassad/fiscal"
 )
@@ -16,7 +18,10 @@ func (w *town) hear(topic string, payload []byte) {
 	if !strings.Contains(topic, "/evt/") {
 		return
 	}
-	var e struct{ Seq uint64 }
+	var e struct {
+		Seq uint64
+		ID  string
+	}
 	if err := json.Unmarshal(payload, &e); err != nil {
 		w.violation("event %s: %v", payload, err)
 		return
@@ -24,6 +29,46 @@ func (w *town) hear(topic string, payload []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events[e.Seq] = true
+	w.told[e.ID] = true
+}
+
+// noteAck notes a command that the daemon has acknowledged to the broker: from
+// now on it must be in the journal, or have been refused.
+func (w *town) noteAck(topic string, payload []byte) {
+	var c struct{ ID, Exp string }
+	if !strings.Contains(topic, "/cmd/") || json.Unmarshal(payload, &c) != nil || c.Exp != "" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.acked = append(w.acked, c.ID)
+}
+
+// checkAcks wants every command in the journal that the last life acknowledged.
+// A full disk refuses, and that is an answer as well.
+func (w *town) checkAcks(d *daemon.Daemon) {
+	w.mu.Lock()
+	acked := w.acked
+	w.acked = nil
+	w.mu.Unlock()
+	if len(acked) == 0 || w.may("disk") {
+		return
+	}
+	records, err := d.Records()
+	if err != nil {
+		return
+	}
+	known := map[string]bool{}
+	for _, r := range records {
+		known[r.ID] = true
+	}
+	for _, id := range acked {
+		// Of a sale to an address only a full disk may refuse; the refusal of
+		// another one may have been lost.
+		if e := w.errand(id); e != nil && e.verb == fiscal.VerbSale && bytes.Contains(e.payload, []byte("customer")) && !known[id] && !e.denied {
+			w.violation("%s %s was acknowledged to the broker, and is not in the journal after the restart", e.verb, id)
+		}
+	}
 }
 
 // check holds a final answer against the ledger at the moment when the terminal
@@ -51,13 +96,20 @@ func (w *town) check(e *chore, a Answer) {
 func (w *town) byTotal(b Books, total fiscal.Money) (list []fn.Entry) {
 	for _, serial := range slices.Sorted(maps.Keys(b.Ledgers)) {
 		for _, e := range b.Ledgers[serial] {
-			if isReceipt(e) && e.Total == int64(total) {
+			if isReceipt(e) && e.Total == int64(total) && !w.isForeign(docID(serial, e.FD)) {
 				e.Storage = serial
 				list = append(list, e)
 			}
 		}
 	}
 	return list
+}
+
+// isForeign tells whether another program has made a document.
+func (w *town) isForeign(doc string) bool {
+	w.shop.mu.Lock()
+	defer w.shop.mu.Unlock()
+	return w.shop.foreign[doc]
 }
 
 func isReceipt(e fn.Entry) bool {
@@ -106,7 +158,7 @@ func (w *town) judge() {
 		w.violation("%s", v)
 	}
 	w.eachErrand(b, records)
-	w.eachEvent()
+	w.eachEvent(records)
 	w.shifts(b, records)
 	w.drawers(b, records)
 }
@@ -173,7 +225,7 @@ func (w *town) eachErrand(b Books, records []fiscal.Record) {
 }
 
 // eachEvent wants the numbers of events without a gap.
-func (w *town) eachEvent() {
+func (w *town) eachEvent(records []fiscal.Record) {
 	if w.broker == nil {
 		return
 	}
@@ -186,6 +238,14 @@ func (w *town) eachEvent() {
 	}
 	if len(seqs) > 0 && seqs[0] != 1 {
 		missing = append(missing, fmt.Sprintf("before %d", seqs[0]))
+	}
+	for _, r := range records {
+		if r.Verb.Document() && r.State.Final() && !w.told[r.ID] {
+			w.violation("%s %s is %s, and no event has told so", r.Verb, r.ID, r.State)
+		}
+	}
+	if sent, heard := w.counts["till-conflict"], w.counts["id-conflict"]; sent > 2 && heard == 0 {
+		w.violation("%d commands under the id of another one, and none was refused", sent)
 	}
 	if len(missing) > 0 {
 		w.violation("events are missing: %s", strings.Join(missing[:min(len(missing), 10)], " "))
@@ -223,10 +283,11 @@ func (w *town) drawers(b Books, records []fiscal.Record) {
 		p := w.shop.Printers[name]
 		want := int64(0)
 		for _, e := range b.Ledgers[p.Storage().Serial()] {
-			switch e.Operation {
-			case 1, 4:
+			switch {
+			case e.Form != fiscal.FormReceipt: // a correction moves no cash now
+			case e.Operation == 1, e.Operation == 4:
 				want += e.Cash
-			case 2, 3:
+			default:
 				want -= e.Cash
 			}
 		}

@@ -191,14 +191,14 @@ func (f *fiend) paperAtCommand() {
 
 func (f *fiend) foreign() {
 	name, _ := f.device()
-	f.w.foreign(name, "now")
+	f.w.foreign(name, "now", oneIn(f.rng, 3))
 }
 
 func (f *fiend) foreignAtCommand() {
 	name, p := f.device()
-	when := pick(f.rng, printer.Before, printer.After)
+	when, twin := pick(f.rng, printer.Before, printer.After), oneIn(f.rng, 3)
 	p.Inject(printer.Fault{When: pick(f.rng, closes(), printer.Any()), Nth: 1 + f.rng.IntN(3), Do: printer.Call{When: when, Do: func(*printer.Printer) {
-		f.w.foreign(name, "at a command")
+		f.w.foreign(name, "at a command", twin)
 	}}})
 }
 

@@ -93,6 +93,7 @@ func (k *keeper) life() death {
 	k.alive = k.w.shop.Daemon()
 	k.mu.Unlock()
 	k.w.trace.add("keeper", "-", "starts", "")
+	k.w.checkAcks(k.alive)
 	select {
 	case d := <-k.deaths:
 		return d

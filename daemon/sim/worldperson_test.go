@@ -55,6 +55,7 @@ func (p *person) look(ctx context.Context, calm bool) {
 		p.repair()
 	}
 	s := d.Status().Spool
+	p.cancelOpen(len(s.Held) > 0 && len(s.Unknown) == 0)
 	if len(s.Held) == 0 && s.Registered == 0 && !calm {
 		return
 	}
@@ -73,6 +74,20 @@ func (p *person) look(ctx context.Context, calm bool) {
 			p.settle(ctx, r)
 		case calm && r.State == fiscal.Accepted && r.Waiting != nil && time.Since(r.SavedAt) > 5*time.Minute:
 			p.fix(r)
+		}
+	}
+}
+
+// cancelOpen ends a receipt that is left open on a printer and that nobody is
+// about, as the table of held commands asks for.
+func (p *person) cancelOpen(nobody bool) {
+	if !nobody {
+		return
+	}
+	for _, name := range p.w.devices {
+		dev := p.w.shop.Printers[name]
+		if dev.Mode()&0x0F == 8 {
+			p.w.trace.add("person", name, "ends", "an open receipt: %X", dev.Execute([]byte{0x88, 30, 0, 0, 0}))
 		}
 	}
 }
@@ -111,6 +126,9 @@ func (p *person) repair() {
 
 // settle decides about one command.
 func (p *person) settle(ctx context.Context, r fiscal.Record) {
+	if r.Error != nil && r.Error.Code == fiscal.CodeForeignReceipt && !p.w.may("fn") {
+		p.w.violation("%s %s is held for the open receipt of somebody else, and nobody has left one", r.Verb, r.ID)
+	}
 	doc, found, pending := p.w.documentOf(r)
 	body := obj{"id": r.ID}
 	switch {

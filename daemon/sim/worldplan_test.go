@@ -13,6 +13,7 @@ import (
 	"kassad/devices/emul/fn"
 	"kassad/devices/emul/lifepay"
 	printer "kassad/devices/emul/shtrih"
+	"kassad/fiscal"
 	"kassad/fiscal/ffd"
 )
 
@@ -35,7 +36,7 @@ type plan struct {
 	pause    time.Duration // between two faults, on average
 	kinds    []string      // faults of this seed
 	config   func(*daemon.Config)
-	clock    time.Duration // health
+	policy   *fiscal.Policy
 	front    []printer.Config
 	text     string
 }
@@ -68,8 +69,8 @@ func drawPlan(seed uint64, length time.Duration, only []string) plan {
 	p := plan{seed: seed, length: length, printers: pick(r, 1, 1, 2), tills: 1 + r.IntN(4)}
 	p.lifepay, p.bifit = oneIn(r, 3), oneIn(r, 3)
 	p.embedded = oneIn(r, 10)
-	p.pace = pick(r, 3*time.Minute, 8*time.Minute, 20*time.Minute)
-	p.pause = pick(r, 8*time.Minute, 20*time.Minute, time.Hour)
+	p.pace = pick(r, 4*time.Minute, 15*time.Minute, 40*time.Minute, 40*time.Minute)
+	p.pause = pick(r, 10*time.Minute, 25*time.Minute, time.Hour)
 	for _, k := range faultKinds {
 		if wanted := r.IntN(5) > 0; wanted && (len(only) == 0 || slices.Contains(only, k)) {
 			p.kinds = append(p.kinds, k)
@@ -79,6 +80,7 @@ func drawPlan(seed uint64, length time.Duration, only []string) plan {
 		p.front = append(p.front, drawPrinter(r, seed, i))
 	}
 	p.config = drawConfig(r, &p)
+	p.policy = drawPolicy(r)
 	p.text = fmt.Sprintf("printers %d, lifepay %t, bifit %t, embedded broker %t, tills %d, pace %s, pause %s, faults %s",
 		p.printers, p.lifepay, p.bifit, p.embedded, p.tills, p.pace, p.pause, strings.Join(p.kinds, ","))
 	return p
@@ -112,6 +114,19 @@ func storageOf(c printer.Config, serial string, full uint32) *fn.Storage {
 			Cashier: "СИСТ. АДМИН.", Mode: 0x20,
 		},
 	})
+}
+
+// drawPolicy lengthens the steady rhythms of recovery in most worlds, since
+// they are most of the work of a shop in which something is away for hours. The
+// first repetitions, where the races are, stay the product's.
+func drawPolicy(r *rand.Rand) *fiscal.Policy {
+	p := fiscal.DefaultPolicy()
+	if !oneIn(r, 8) {
+		p.Condition = append(p.Condition, 5*time.Second, 15*time.Second, 40*time.Second)
+		p.Doubt = append(p.Doubt, 10*time.Second, 30*time.Second)
+		p.Refused = append(p.Refused, 2*time.Minute)
+	}
+	return &p
 }
 
 func drawConfig(r *rand.Rand, p *plan) func(*daemon.Config) {

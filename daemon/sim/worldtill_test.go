@@ -26,7 +26,7 @@ type chore struct {
 	over    bool // the terminal has what it wanted
 	refused bool // as a message: no id was bound
 	waiting fiscal.Code
-	lost    bool // never sent: the terminal died
+	denied  bool // refused as a message at some time
 }
 
 // worldTill is a terminal with the habits of real ones.
@@ -41,7 +41,7 @@ type worldTill struct {
 	signal  chan struct{}
 	gone    bool
 	link    *mqtt.Terminal // embedded broker only
-	errands []*chore      // not over
+	errands []*chore       // not over
 	old     []*chore
 	n       int
 	lastFix time.Time
@@ -246,6 +246,10 @@ func (t *worldTill) answer(ctx context.Context, a Answer) {
 
 // refused is an answer to a message, which binds no id.
 func (t *worldTill) refused(e *chore, a Answer) {
+	if a.Error != nil && a.Error.Code == fiscal.CodeIDConflict {
+		t.w.count("id-conflict")
+	}
+	e.denied = true
 	if e.state != "" || a.Error == nil {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -28,10 +29,12 @@ type worldTrace struct {
 	sum   hash.Hash
 	out   io.Writer // nil: nobody reads along
 	lines int
-	until func() bool // false: the world has ended
+	dir   string // not to be told: it differs
 }
 
-func newTrace(out io.Writer) *worldTrace { return &worldTrace{start: time.Now(), sum: sha256.New(), out: out} }
+func newTrace(out io.Writer) *worldTrace {
+	return &worldTrace{start: time.Now(), sum: sha256.New(), out: out}
+}
 
 func (t *worldTrace) add(actor, id, state, format string, args ...any) {
 	t.mu.Lock()
@@ -44,6 +47,9 @@ func (t *worldTrace) add(actor, id, state, format string, args ...any) {
 	detail := format
 	if len(args) > 0 {
 		detail = fmt.Sprintf(format, args...)
+	}
+	if t.dir != "" {
+		detail = strings.ReplaceAll(detail, t.dir, "DIR")
 	}
 	h := at / time.Hour
 	m, s := at%time.Hour/time.Minute, at%time.Minute
