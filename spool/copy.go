@@ -145,8 +145,8 @@ func (s *Spool) sinceCopy() (n int64) {
 // renewCopy walks through the store as it is, and keeps what it has walked
 // through. What is damaged is marked for the next start.
 func (s *Spool) renewCopy() error {
-	s.copying.Lock()
-	defer s.copying.Unlock()
+	s.copying <- struct{}{}
+	defer func() { <-s.copying }()
 	name := s.path + suffixCopy + suffixNew
 	t, err := s.writeCopy(name)
 	if err == nil {

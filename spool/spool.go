@@ -97,7 +97,7 @@ type Spool struct {
 	closing  chan struct{}
 	stopped  chan struct{}         // the writer has ended
 	kept     chan struct{}         // the keeper has ended
-	copying  sync.Mutex            // one copy at a time
+	copying  chan struct{}         // one copy at a time
 	copyDue  chan struct{}         // the log has grown
 	close    sync.Once             // of closing
 	closed   sync.Once             // of db
@@ -114,7 +114,7 @@ type Spool struct {
 func Open(path string, opt Options) (*Spool, error) {
 	s := &Spool{
 		path: path, opt: opt, disk: opt.Disk, requests: make(chan *request), acked: make(chan struct{}, 1),
-		closing: make(chan struct{}), stopped: make(chan struct{}), kept: make(chan struct{}), copyDue: make(chan struct{}, 1), sent: map[uint64]struct{}{},
+		closing: make(chan struct{}), stopped: make(chan struct{}), kept: make(chan struct{}), copyDue: make(chan struct{}, 1), copying: make(chan struct{}, 1), sent: map[uint64]struct{}{},
 	}
 	if s.disk == nil {
 		s.disk = ownDisk{}
