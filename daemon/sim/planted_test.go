@@ -17,14 +17,12 @@ import (
 var (
 	plantedNames = flag.String("planted", "", "all, or bugs by comma")
 	plantedJobs  = flag.Int("planted.jobs", 2, "worlds at once")
+	plantedSeeds = flag.Int("planted.seeds", 200, "how many worlds a bug may survive")
 	plantedPage  = flag.Bool("planted.page", false, "write the table into docs/proof.md")
 )
 
-// Bounds of the search for a seed that catches a bug.
-const (
-	plantedSeeds = 200
-	plantedHours = 6
-)
+// plantedHours are lived with faults in each world of a hunt.
+const plantedHours = 6
 
 // plantedEdit is one change of the product.
 type plantedEdit struct{ file, was, becomes string }
@@ -128,7 +126,7 @@ func (b plantedBug) build(t *testing.T) (binary string, err error) {
 		return "", err
 	}
 	binary = filepath.Join(dir, "sim.test")
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, ".").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, ".").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
@@ -152,7 +150,7 @@ func (b plantedBug) hunt(t *testing.T) plantedResult {
 		return r
 	}
 	tried := 0
-	liveMany(t.Context(), binary, 1, plantedSeeds, *plantedJobs, plantedHours, "", func(run worldRun) bool {
+	liveMany(t.Context(), binary, 1, *plantedSeeds, *plantedJobs, plantedHours, "", func(run worldRun) bool {
 		if tried++; !run.failed() {
 			return true
 		}
@@ -181,7 +179,7 @@ func TestPlanted(t *testing.T) {
 		rows = append(rows, r)
 		fmt.Printf("%-32s %4d seeds  %6s  %s\n", r.Name, r.Seeds, time.Since(began).Round(time.Second), r.Violation)
 		if r.Seeds == 0 {
-			t.Errorf("%s (%s) was not caught by %d seeds", b.name, b.what, plantedSeeds)
+			t.Errorf("%s (%s) was not caught by %d seeds", b.name, b.what, *plantedSeeds)
 		}
 	}
 	if *plantedPage {

@@ -52,6 +52,8 @@ type town struct {
 	events   map[uint64]bool
 	told     map[string]bool // ids whose end an event has told
 	acked    []string        // ids that the present life has acknowledged to the broker
+	isFull   bool            // the disk
+	wasFull  bool            // at some time of the present life
 }
 
 // mending is what gives back what a fault has taken.
@@ -279,7 +281,7 @@ func (w *town) heal() {
 		p.SetCover(false)
 		p.AdvanceClock(time.Until(p.Clock()) * -1)
 	}
-	w.disk.SetFull(false)
+	w.fill(false)
 	w.disk.FailFlush(0)
 	w.disk.KillAt(0, nil)
 	if w.shop.LifePay != nil {
@@ -348,6 +350,14 @@ func (w *town) forbidden() fiscal.Money {
 	defer w.mu.Unlock()
 	w.never[total] = true
 	return total
+}
+
+// fill makes the disk full, or not.
+func (w *town) fill(full bool) {
+	w.disk.SetFull(full)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.isFull, w.wasFull = full, w.wasFull || full
 }
 
 func (w *town) enter(e *chore) {

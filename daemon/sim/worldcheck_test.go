@@ -48,10 +48,10 @@ func (w *town) noteAck(topic string, payload []byte) {
 // A full disk refuses, and that is an answer as well.
 func (w *town) checkAcks(d *daemon.Daemon) {
 	w.mu.Lock()
-	acked := w.acked
-	w.acked = nil
+	acked, full := w.acked, w.wasFull
+	w.acked, w.wasFull = nil, w.isFull
 	w.mu.Unlock()
-	if len(acked) == 0 || w.may("disk") {
+	if len(acked) == 0 || full {
 		return
 	}
 	records, err := d.Records()

@@ -348,8 +348,8 @@ func (f *fiend) bifit() {
 func (f *fiend) diskFull() {
 	d := between(f.rng, 5*time.Second, 20*time.Minute)
 	f.say("disk", "full", "%s", d)
-	f.w.disk.SetFull(true)
-	f.after(d, func() { f.w.disk.SetFull(false) })
+	f.w.fill(true)
+	f.after(d, func() { f.w.fill(false) })
 }
 
 func (f *fiend) flushFails() {
