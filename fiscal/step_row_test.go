@@ -334,6 +334,44 @@ func TestStorageFailed(t *testing.T) {
 	}
 }
 
+// TestStepRefusedPauses: a policy may have one pause for documents that were begun
+// and refused, or none of its own.
+func TestStepRefusedPauses(t *testing.T) {
+	t.Parallel()
+	for want, refused := range map[time.Duration][]time.Duration{500 * time.Millisecond: nil, 7 * time.Second: {7 * time.Second}} {
+		policy := DefaultPolicy()
+		policy.Refused = refused
+		if _, effects := Step(sold(Working), Event{Kind: EventSubmitFail, Err: rowPaper, Policy: policy}); !reflect.DeepEqual(effects, []Effect{save, wakeIn(want)}) {
+			t.Errorf("%v: %v, want %s", refused, effects, want)
+		}
+	}
+}
+
+// TestSameDocument: numbers tell documents apart where both have one, then the
+// service's names, then the attempt's key at one device.
+func TestSameDocument(t *testing.T) {
+	t.Parallel()
+	numbered := Receipt{Storage: "fn", FD: 5, Ticket: "t1", Key: "k", Device: "d"}
+	for name, c := range map[string]struct {
+		a, b Receipt
+		want bool
+	}{
+		"one number":                    {numbered, Receipt{Storage: "fn", FD: 5, Ticket: "t2", Key: "l", Device: "e"}, true},
+		"another number, all the same":  {numbered, Receipt{Storage: "fn", FD: 6, Ticket: "t1", Key: "k", Device: "d"}, false},
+		"the number in another storage": {numbered, Receipt{Storage: "nf", FD: 5, Ticket: "t1", Key: "k", Device: "d"}, false},
+		"a name and no number":          {numbered, Receipt{Ticket: "t1", Key: "l", Device: "e"}, true},
+		"another name and no number":    {numbered, Receipt{Ticket: "t2", Key: "k", Device: "d"}, false},
+		"the key alone":                 {numbered, Receipt{Key: "k", Device: "d"}, true},
+		"the key at another device":     {numbered, Receipt{Key: "k", Device: "e"}, false},
+		"another key":                   {numbered, Receipt{Key: "l", Device: "d"}, false},
+		"nothing in common":             {Receipt{Device: "d"}, Receipt{Device: "d"}, false},
+	} {
+		if sameDocument(c.a, c.b) != c.want || sameDocument(c.b, c.a) != c.want {
+			t.Errorf("%s: want %t both ways", name, c.want)
+		}
+	}
+}
+
 // TestDefaultPolicy: the delays that the pages tell.
 func TestDefaultPolicy(t *testing.T) {
 	t.Parallel()
