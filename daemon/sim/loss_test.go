@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +30,11 @@ func TestLostJournalWithACloud(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.Config.DataDir, "kassad.db"), []byte("garbage"), 0o600); err != nil {
+	files, err := filepath.Glob(filepath.Join(s.Config.DataDir, "kassad.db*"))
+	for _, file := range files { // with the index alone nothing would be lost
+		err = errors.Join(err, os.WriteFile(file, []byte("garbage"), 0o600))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	s.Printers["front"].PowerOn()
