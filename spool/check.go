@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -36,11 +38,81 @@ func Check(path string) ([]Fault, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("check %s: %w", path, err)
 	}
-	faults, err := checkFile(path, nil)
+	check := checkFile
+	if !closed(path) {
+		check = checkRecovered
+	}
+	faults, err := check(path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", path, err)
 	}
 	return faults, nil
+}
+
+// closed tells that the index needs nothing of the log.
+func closed(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return true // there is nothing to recover, or the check tells why
+	}
+	defer f.Close()
+	metas := readMetas(f)
+	if len(metas) == 0 {
+		return true
+	}
+	p := pages{f: f, m: metas[0]}
+	st, ok := p.standing()
+	return ok && (st.closed || st.format == formatAlone)
+}
+
+// checkRecovered checks what the next start would make of a store that was not
+// closed, in a copy of it.
+func checkRecovered(path string, breathe func() error) (faults []Fault, err error) {
+	dir, err := os.MkdirTemp("", "kassad-check-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	files, err := segments(path)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{path, path + suffixCopy}
+	for _, seg := range files {
+		names = append(names, seg.name)
+	}
+	for _, name := range names {
+		if err := copyFile(name, filepath.Join(dir, filepath.Base(name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	at := filepath.Join(dir, filepath.Base(path))
+	s, err := Open(at, Options{})
+	if err != nil {
+		return nil, err
+	}
+	if why := s.Recovery().Why; why != "" {
+		faults = append(faults, Fault{Bucket: "file", Key: `""`, Text: why})
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	more, err := checkFile(at, breathe)
+	return append(faults, more...), err
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // checkFile checks an index that nobody writes, in its newest state.

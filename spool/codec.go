@@ -12,7 +12,7 @@ import (
 
 // codecVersion is the first byte of every framed value. A field that is added
 // later is read only when the version of the value has it.
-const codecVersion = 2
+const codecVersion = 3
 
 const frameHead = 1 + crc32.Size
 

@@ -56,6 +56,9 @@ func codeLeg(c *coder, l *fiscal.Leg) {
 	str(c, &l.Ticket)
 	str(c, &l.Code)
 	c.time(&l.At)
+	if c.version >= 3 {
+		optional(c, &l.Baseline, codeBaseline)
+	}
 }
 
 func codeTiming(c *coder, t *fiscal.Timing) {

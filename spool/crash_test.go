@@ -195,3 +195,18 @@ func settleQueue(t *testing.T, s *Spool) {
 		return err
 	})
 }
+
+// TestCheckOfAKilledStore looks at what the next start will make of it.
+func TestCheckOfAKilledStore(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "kassad.db")
+	killed(t, path, 40, map[string]fiscal.State{})
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound(t, path)
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+		t.Errorf("the file has changed: %v", err)
+	}
+}

@@ -26,7 +26,7 @@ type worn struct {
 	book  *book
 }
 
-func wear(t *testing.T, killed bool) *worn {
+func wear(t testing.TB, killed bool) *worn {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "kassad.db")
@@ -63,7 +63,7 @@ func wear(t *testing.T, killed bool) *worn {
 	return w
 }
 
-func slurp(t *testing.T, dir string) map[string][]byte {
+func slurp(t testing.TB, dir string) map[string][]byte {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -83,7 +83,7 @@ func slurp(t *testing.T, dir string) map[string][]byte {
 }
 
 // lay puts files into a folder.
-func lay(t *testing.T, dir string, files map[string][]byte) string {
+func lay(t testing.TB, dir string, files map[string][]byte) string {
 	t.Helper()
 	path := filepath.Join(dir, "kassad.db")
 	for suffix, b := range files {
