@@ -74,6 +74,9 @@ var beginRows = []stepRow{
 		sold(Rejected, final, limit(1, 0), failed(Refuse(CodeCondition, "", "not begun in time"))), []Effect{save}},
 	{"a condition before it begins is looked at soon again, however often it was begun", sold(Accepted, tries(4)), Event{Kind: EventPrepareFail, Err: rowPaper},
 		sold(Accepted, tries(4), waits(rowPaper)), []Effect{save, wakeIn(500 * time.Millisecond)}},
+	{"the same condition is no news", sold(Accepted, waits(rowPaper)), Event{Kind: EventPrepareFail, Err: rowPaper}, sold(Accepted, waits(rowPaper)), []Effect{wakeIn(500 * time.Millisecond)}},
+	{"another condition is news", sold(Accepted, waits(Refuse(CodeCoverOpen, "", ""))), Event{Kind: EventPrepareFail, Err: rowPaper},
+		sold(Accepted, waits(rowPaper)), []Effect{save, wakeIn(500 * time.Millisecond)}},
 	{"what was begun and refused becomes rare", sold(Working, tries(4)), Event{Kind: EventSubmitFail, Err: rowPaper},
 		sold(Accepted, tries(4), waits(rowPaper)), []Effect{save, wakeIn(5 * time.Second)}},
 	{"catching up cannot tell", sold(Accepted), Event{Kind: EventHeld, Err: rowFault}, sold(Held, noBase, failed(rowFault)), []Effect{save}},
@@ -204,6 +207,8 @@ var momentRows = []stepRow{
 	{"a pause with a moment left", cloudRecord(Unknown, leftOf(time.Hour, 2)), Event{Kind: EventBegin}, cloudRecord(Unknown, leftOf(time.Hour, 2)), []Effect{wakeIn(2)}},
 	{"a window with a moment left", cloudRecord(Unknown, leftOf(2, 1)), Event{Kind: EventBegin},
 		cloudRecord(Unknown, leftOf(2, 3*time.Minute), func(r *Record) { r.Asked = 1 }), []Effect{save, find}},
+	{"a window that is over", cloudRecord(Unknown, leftOf(1, 1)), Event{Kind: EventBegin},
+		cloudRecord(Held, leftOf(1, 1), failed(Refuse(CodeNeedsPerson, "", "the service has not answered within idempotency_window"))), []Effect{save}},
 	{"a poll with a moment left", cloudRecord(Registered, leftOf(time.Hour, 2)), Event{Kind: EventBegin}, cloudRecord(Registered, leftOf(time.Hour, 2)),
 		[]Effect{wakeIn(10 * time.Millisecond)}},
 	{"a reload with a moment left", cloudRecord(Registered, reloads, leftOf(time.Hour, 2)), Event{Kind: EventBegin}, cloudRecord(Registered, reloads, leftOf(time.Hour, 2)),
@@ -344,6 +349,24 @@ func TestStepRefusedPauses(t *testing.T) {
 		if _, effects := Step(sold(Working), Event{Kind: EventSubmitFail, Err: rowPaper, Policy: policy}); !reflect.DeepEqual(effects, []Effect{save, wakeIn(want)}) {
 			t.Errorf("%v: %v, want %s", refused, effects, want)
 		}
+	}
+}
+
+// TestStepReloadPause: what a document failed of takes its time to mend, if the
+// service says so.
+func TestStepReloadPause(t *testing.T) {
+	t.Parallel()
+	policy := cloudPolicy()
+	policy.Cloud.ReloadAfter = []time.Duration{time.Minute}
+	ev := verdicts(Verdict{Finding: Failed, Reload: true})
+	ev.Policy = policy
+	r, effects := Step(cloudRecord(Registered), ev)
+	if r.PauseLeft != time.Minute || !r.ReloadDue || !reflect.DeepEqual(effects, []Effect{save, wakeIn(time.Minute)}) {
+		t.Errorf("%+v, %v", r, effects)
+	}
+	ev = Event{Kind: EventBegin, Policy: policy, Elapsed: time.Minute}
+	if r, effects = Step(r, ev); r.State != Registered || !reflect.DeepEqual(effects, []Effect{reload}) {
+		t.Errorf("%+v, %v", r, effects)
 	}
 }
 
