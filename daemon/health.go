@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"sort"
@@ -35,9 +34,7 @@ func (d *Daemon) publishHealth(ctx context.Context) {
 	if free, ok := diskFree(d.cfg.DataDir); ok {
 		h.DiskFree = free
 	}
-	if info, err := os.Stat(storePath(d.cfg.DataDir)); err == nil {
-		h.StoreBytes = info.Size()
-	}
+	h.StoreBytes = storeBytes(d.cfg.DataDir)
 	codes := map[fiscal.Code]bool{}
 	for _, a := range d.alerts.list() {
 		codes[a.Code] = true

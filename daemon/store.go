@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -26,6 +27,18 @@ func openStore(dir string, opt spool.Options, fail func(error)) (*spool.Spool, e
 		fail(err)
 	}
 	return spool.Open(storePath(dir), opt)
+}
+
+// storeBytes is how long the journal's files are together: index, log, copy and
+// what was set aside.
+func storeBytes(dir string) (n int64) {
+	files, _ := filepath.Glob(storePath(dir) + "*") // the pattern is good
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
 }
 
 // refuseFull is the answer to a command that the disk has no room for; nil if
