@@ -8,7 +8,11 @@ import (
 
 // print executes a print verb: at most once, and never repeated after a doubt.
 func (w *worker) print(ctx context.Context, r fiscal.Record) fiscal.Event {
-	if err := w.printVerb(ctx, r); err != nil {
+	err := w.printVerb(ctx, r)
+	if w.clearLeft(ctx, err) { // nothing was printed: an open receipt is seen before
+		err = w.printVerb(ctx, r)
+	}
+	if err != nil {
 		return fiscal.Event{Kind: fiscal.EventSubmitFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
 	}
 	return fiscal.Event{Kind: fiscal.EventSubmitted}

@@ -39,14 +39,15 @@ type worker struct {
 	stopping <-chan struct{} // closed: finish what is in hand, begin nothing
 	began    time.Time       // start of the daemon
 
-	queue  []*item
-	info   *fiscal.Info
-	view   deviceView
-	lostFN string                 // storage of which the journal was found to have lost something
-	stands map[fiscal.Code]string // alerts of the last status reading
-	polled time.Time
-	looked time.Time   // when the queue was last searched for something to do
-	fail   func(error) // the store is lost: the daemon ends
+	queue       []*item
+	info        *fiscal.Info
+	view        deviceView
+	nothingOpen time.Time              // when the device was last seen without an open receipt
+	lostFN      string                 // storage of which the journal was found to have lost something
+	stands      map[fiscal.Code]string // alerts of the last status reading
+	polled      time.Time
+	looked      time.Time   // when the queue was last searched for something to do
+	fail        func(error) // the store is lost: the daemon ends
 }
 
 // ask runs f between documents, on the worker's goroutine. When ctx ends first,
@@ -472,6 +473,12 @@ func (w *worker) prepare(ctx context.Context, r fiscal.Record) fiscal.Event {
 		return w.prepareCloud(ctx, r)
 	}
 	base, err := w.backend.Prepare(ctx, r.Document)
+	if w.clearLeft(ctx, err) {
+		base, err = w.backend.Prepare(ctx, r.Document)
+	}
+	if err == nil {
+		w.nothingOpen = time.Now()
+	}
 	if w.healShift(ctx, r, err) {
 		base, err = w.backend.Prepare(ctx, r.Document)
 	}

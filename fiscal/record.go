@@ -89,6 +89,10 @@ type Leg struct {
 	Ticket string    `json:"ticket,omitempty"` // what the cloud calls the document
 	Code   Code      `json:"code"`             // why it is over
 	At     time.Time `json:"at"`
+	// Baseline is that of an attempt on a wire which was in doubt to the end: the
+	// device may have a receipt of it open. Nil where the storage itself has
+	// failed: then nothing may be cancelled.
+	Baseline *Baseline `json:"baseline,omitempty"`
 }
 
 // Timing is where the time of a command went.

@@ -439,7 +439,7 @@ func (r Record) resolve(ev Event) (Record, []Effect) {
 		r.DoubtLeft = ev.Policy.Cloud.Overdue
 		return r, []Effect{save, reload}
 	case ResolveDoneElsewhere, ResolveAsCorrection:
-		r = r.givenUp(ev)
+		r = r.givenUp(ev, CodeNeedsPerson)
 		for _, late := range r.Late { // the person has seen it
 			if late.FD == res.FD && late.FD != 0 {
 				r.Device, r.Receipt = late.Device, &late
@@ -447,7 +447,7 @@ func (r Record) resolve(ev Event) (Record, []Effect) {
 		}
 		return r.end(ev, Done)
 	case ResolveGiveUp:
-		return r.givenUp(ev).end(ev, Abandoned)
+		return r.givenUp(ev, CodeNeedsPerson).end(ev, Abandoned)
 	default:
 		return before, nil
 	}

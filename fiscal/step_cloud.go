@@ -263,9 +263,15 @@ func (r Record) reloaded(ev Event) (Record, []Effect) {
 // over closes the attempt in hand: what its device says of it later is late.
 func (r Record) over(ev Event, why Code) Record {
 	leg := Leg{Device: r.Device, Key: r.cloudKey(), Ticket: r.Ticket, Code: why, At: ev.Now}
+	if !r.inCloud() {
+		leg.Baseline = r.Baseline
+	}
 	same := func(l Leg) bool { return l.Device == leg.Device && l.Key == leg.Key }
 	if i := slices.IndexFunc(r.Tried, same); i >= 0 {
 		r.Tried = slices.Clone(r.Tried)
+		if leg.Baseline == nil {
+			leg.Baseline = r.Tried[i].Baseline
+		}
 		r.Tried[i] = leg
 	} else {
 		r.Tried = append(slices.Clip(r.Tried), leg)
@@ -276,8 +282,7 @@ func (r Record) over(ev Event, why Code) Record {
 // anew goes back to the start under a new key. Only a person's word, or the
 // service's that it has made nothing, leads here.
 func (r Record) anew(ev Event, why Code) Record {
-	if r.inCloud() {
-		r = r.over(ev, why)
+	if r = r.givenUp(ev, why); r.inCloud() {
 		r.Document.Edition++
 	}
 	r.State, r.Baseline, r.Error, r.Waiting = Accepted, nil, nil, nil
@@ -285,12 +290,14 @@ func (r Record) anew(ev Event, why Code) Record {
 	return r
 }
 
-// givenUp closes an attempt that a cloud may still carry out: it is asked after.
-func (r Record) givenUp(ev Event) Record {
-	if !r.inCloud() {
+// givenUp closes an attempt of which something may be left: a cloud that may
+// still carry it out is asked after, a receipt that is open on a device is known
+// again. A storage that has failed is left alone.
+func (r Record) givenUp(ev Event, why Code) Record {
+	if !r.inCloud() && (r.Baseline == nil || r.StorageFailed()) {
 		return r
 	}
-	return r.over(ev, CodeNeedsPerson)
+	return r.over(ev, why)
 }
 
 // move takes a command to the next backend of its route. Accepted is the only

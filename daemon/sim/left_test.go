@@ -1,0 +1,100 @@
+package sim
+
+import (
+	"testing"
+	"time"
+
+	printer "kassad/devices/emul/shtrih"
+	"kassad/fiscal"
+)
+
+const registerItem = 0xFF46
+
+// The paper ends in the middle of a receipt, for longer than unknown_after, and
+// a person decides while the receipt is still open on the printer. What comes
+// next, an X report or a sale, finds our own receipt there and cancels it; also
+// after a restart.
+func TestOwnReceiptLeftOpen(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		decide  fiscal.Action
+		cancel  bool // and then the till takes it back
+		restart bool
+		next    fiscal.Verb
+	}{
+		{"given up, X report", fiscal.ResolveGiveUp, false, false, fiscal.VerbXReport},
+		{"given up, sale", fiscal.ResolveGiveUp, false, false, fiscal.VerbSale},
+		{"given up, restart, sale", fiscal.ResolveGiveUp, false, true, fiscal.VerbSale},
+		{"retried and cancelled, X report", fiscal.ResolveRetry, true, false, fiscal.VerbXReport},
+		{"retried and cancelled, sale", fiscal.ResolveRetry, true, false, fiscal.VerbSale},
+		{"retried", fiscal.ResolveRetry, false, false, fiscal.VerbSale},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			policy := impatient()
+			policy.Unknown = 300 * time.Millisecond
+			s := openShop(t, Options{Printers: map[string]printer.Config{"front": shifted(printer.Config{}, time.Now())}, Config: hurried, Policy: policy})
+			disown(s, "front", 2)
+			till := openTill(t, s, "till1")
+			p := s.Printers["front"]
+			p.Inject(printer.Fault{When: printer.Command(registerItem), Do: printer.RunOutOfPaper{When: printer.After}})
+			sale := begin(t, till, fiscal.VerbSale, orders()[0].body)
+			sale.held(fiscal.CodeNeedsPerson)
+			if err := resolve(t, s, sale.id, c.decide, 0); err != nil {
+				t.Fatal(err)
+			}
+			if c.cancel {
+				if a, err := till.Call(t.Context(), fiscal.VerbCancel, obj{"id": sale.id}); err != nil || a.State != fiscal.Done {
+					t.Fatalf("cancel: %s, %v", a.Raw, err)
+				}
+			}
+			if c.restart {
+				till = restart(t, s, till)
+			}
+			body := orders()[0].body
+			if c.next == fiscal.VerbXReport {
+				body = obj{}
+			}
+			next := begin(t, till, c.next, body)
+			p.PaperIn()
+			next.ends(fiscal.Done)
+			must(t, till, fiscal.VerbSale, orders()[0].body)
+			if c.decide == fiscal.ResolveRetry && !c.cancel {
+				sale.ends(fiscal.Done)
+			}
+		})
+	}
+}
+
+// A receipt that another program has open is left alone, whatever we have left
+// behind before.
+func TestForeignReceiptAfterOurs(t *testing.T) {
+	t.Parallel()
+	policy := impatient()
+	policy.Unknown, policy.Foreign = 300*time.Millisecond, 300*time.Millisecond
+	s := openShop(t, Options{Printers: map[string]printer.Config{"front": shifted(printer.Config{}, time.Now())}, Config: hurried, Policy: policy})
+	disown(s, "front", 2)
+	till := openTill(t, s, "till1")
+	p := s.Printers["front"]
+	p.Inject(printer.Fault{When: printer.Command(registerItem), Do: printer.RunOutOfPaper{When: printer.After}})
+	sale := begin(t, till, fiscal.VerbSale, orders()[0].body)
+	sale.held(fiscal.CodeNeedsPerson)
+	if err := resolve(t, s, sale.id, fiscal.ResolveGiveUp, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.PaperIn()
+	// Somebody cancels ours at the printer and begins a refund.
+	p.Execute([]byte{0x88, 30, 0, 0, 0})
+	if answer := p.Execute([]byte{0x8D, 30, 0, 0, 0, 2}); len(answer) < 2 || answer[1] != 0 {
+		t.Fatalf("the other program's receipt: % X", answer)
+	}
+	next := begin(t, till, fiscal.VerbSale, orders()[0].body)
+	next.held(fiscal.CodeForeignReceipt)
+	if p.Mode()&0x0F != 8 {
+		t.Errorf("mode %02X: the other program's receipt is gone", p.Mode())
+	}
+	if err := resolve(t, s, next.id, fiscal.ResolveGiveUp, 0); err != nil {
+		t.Fatal(err)
+	}
+}
