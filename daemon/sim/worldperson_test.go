@@ -21,8 +21,9 @@ import (
 // person looks after the shop now and then, and decides what kassad does not:
 // after having looked at what the tax office has.
 type person struct {
-	w   *town
-	rng *rand.Rand
+	w     *town
+	rng   *rand.Rand
+	spoke bool // has decided about a command
 }
 
 func (p *person) run(ctx context.Context) {
@@ -126,7 +127,9 @@ func (p *person) repair() {
 
 // settle decides about one command.
 func (p *person) settle(ctx context.Context, r fiscal.Record) {
-	if r.Error != nil && r.Error.Code == fiscal.CodeForeignReceipt && !p.w.may("fn") {
+	// A storage that failed, and a person's word about a command whose receipt is
+	// still open, leave receipts of ours open.
+	if r.Error != nil && r.Error.Code == fiscal.CodeForeignReceipt && !p.w.may("fn") && !p.spoke {
 		p.w.violation("%s %s is held for the open receipt of somebody else, and nobody has left one", r.Verb, r.ID)
 	}
 	doc, found, pending := p.w.documentOf(r)
@@ -145,6 +148,7 @@ func (p *person) settle(ctx context.Context, r fiscal.Record) {
 		p.w.trace.add("person", r.ID, "refused", "%v: %v", body["action"], err)
 		return
 	}
+	p.spoke = true
 	p.w.trace.add("person", r.ID, fmt.Sprint(body["action"]), "fd %d", doc.FD)
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
