@@ -10,7 +10,6 @@ import (
 
 	"kassad/daemon"
 	"kassad/devices/emul/bifit"
-	"kassad/devices/emul/fn"
 	"kassad/devices/emul/lifepay"
 	printer "kassad/devices/emul/shtrih"
 	"kassad/fiscal"
@@ -86,8 +85,7 @@ func drawPlan(seed uint64, length time.Duration, only []string) plan {
 	return p
 }
 
-// drawPrinter makes a printer with habits of its own. Some have a storage that
-// is nearly full.
+// drawPrinter makes a printer with habits of its own.
 func drawPrinter(r *rand.Rand, seed uint64, i int) printer.Config {
 	c := printer.Config{
 		Serial: fmt.Sprintf("%016d", 1000+i), FNSerial: fmt.Sprintf("99990789000%05d", 1+i), Seed: seed + uint64(i),
@@ -101,19 +99,6 @@ func drawPrinter(r *rand.Rand, seed uint64, i int) printer.Config {
 		ShortFFErrors:     oneIn(r, 4),
 	}
 	return c
-}
-
-// storageOf builds the storage of a printer; full is after how many documents it
-// ends, 0 for a long life.
-func storageOf(c printer.Config, serial string, full uint32) *fn.Storage {
-	return fn.New(fn.Config{
-		Serial: serial, FFD: c.FFD, Seed: c.Seed + 77, ArchiveMax: full,
-		Registration: fn.Registration{
-			INN: "7707083893", RNM: "0000000001062448", UserName: `ООО "Ромашка"`, Address: "Москва, ул. Лесная, 1", Place: "Магазин",
-			Taxations: 0x01 | 0x02 | 0x04 | 0x10 | 0x20, OFDName: "ЭМУЛЯТОР ОФД", OFDINN: "7704358518", DeviceSerial: c.Serial,
-			Cashier: "СИСТ. АДМИН.", Mode: 0x20,
-		},
-	})
 }
 
 // drawPolicy lengthens the steady rhythms of recovery in most worlds, since
