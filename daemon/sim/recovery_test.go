@@ -84,6 +84,12 @@ func troubles() []trouble {
 		{name: "13 foreign twin instead", only: []string{"sale"}, held: fiscal.CodeClosedByOther,
 			do: []printer.Action{printer.ForeignDocument{Total: 34990, When: printer.Before}, printer.PowerCycleBefore{LoseReceipt: true}}},
 	}
+	// Two damaged bytes may pass the LRC: then the answer names another document,
+	// or another sign.
+	for name, at := range map[string][2]int{"number": {10, 14}, "sign": {14, 15}} {
+		list = append(list, trouble{name: "9 another " + name, only: []string{"sale", "refund"},
+			do: []printer.Action{printer.Corrupt{At: at[0], Xor: 0x04}, printer.Corrupt{At: at[1], Xor: 0x04}}})
+	}
 	for _, at := range []int{0, 1, 2, 3, 4, -2} {
 		list = append(list, trouble{name: fmt.Sprintf("9 byte %d damaged", at), do: []printer.Action{printer.Corrupt{At: at, Xor: 0x40}}})
 	}

@@ -91,5 +91,5 @@ func (d *Driver) submitCorrection(ctx context.Context, doc fiscal.Document, base
 	if !keyed {
 		r.Key = ""
 	}
-	return d.complete(ctx, r, m, base), nil
+	return d.complete(ctx, doc, r, m, base)
 }

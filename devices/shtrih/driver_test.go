@@ -28,7 +28,7 @@ func TestSale(t *testing.T) {
 			r.Key != doc.Key || r.FFD != fiscal.FFD12 || r.Kind != "sale" || r.Registration != "0000000000044665" || r.At.IsZero() {
 			t.Errorf("receipt %+v", r)
 		}
-		want := "8Dh FF0C FF46 FF46 FF4D 89h FF76 FF40 FF0A 10h"
+		want := "8Dh FF0C FF46 FF46 FF4D 89h FF76 FF0A FF40 10h"
 		if got := strings.Join(s.log, " "); got != want {
 			t.Errorf("exchanges %s, want %s", got, want)
 		}

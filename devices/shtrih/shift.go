@@ -58,7 +58,7 @@ func (d *Driver) completeShift(ctx context.Context, doc fiscal.Document, base fi
 		r.Shift = base.Shift + 1
 	}
 	m, extended := decodeShiftReport(data)
-	if extended {
+	if extended && m.fd == base.LastFD+1 {
 		r.FD, r.Sign, r.At = m.fd, m.sign, m.at
 	}
 	if r.FD == 0 || r.At.IsZero() || form == fiscal.FormShiftOpen {

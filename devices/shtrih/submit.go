@@ -89,7 +89,7 @@ func (d *Driver) submitReceipt(ctx context.Context, doc fiscal.Document, base fi
 	if !keyed {
 		r.Key = ""
 	}
-	return d.complete(ctx, r, m, base), nil
+	return d.complete(ctx, doc, r, m, base)
 }
 
 // sendKey sends our key where it is a requisite of its own. A device or a
@@ -152,10 +152,24 @@ func (d *Driver) closeReceipt(ctx context.Context, c closing) ([]byte, error) {
 	return d.perform(ctx, encodeClose(d.opt.Password, c))
 }
 
-// complete adds what the closing answer did not say. The document exists: from
-// here on nothing is an error.
-func (d *Driver) complete(ctx context.Context, r fiscal.Receipt, m made, base fiscal.Baseline) fiscal.Receipt {
+// complete adds what the closing answer did not say. The document exists, and
+// the one error is that the answer names another: an LRC of one byte lets two
+// damaged bytes pass, and an answer of before may come late. Then the storage is
+// asked as after any doubt.
+func (d *Driver) complete(ctx context.Context, doc fiscal.Document, r fiscal.Receipt, m made, base fiscal.Baseline) (fiscal.Receipt, error) {
 	r.FD, r.Sign, r.At = m.fd, m.sign, m.at
+	if r.At.IsZero() || m.fd != base.LastFD+1 { // documents of another program may stand between
+		a, err := d.archivedDocument(ctx, m.fd)
+		switch {
+		case err == nil && m.fd > base.LastFD && a.sign == m.sign && a.total == doc.Total && a.kind == doc.Kind:
+			r.At = a.at
+		case err == nil || m.fd != base.LastFD+1:
+			return fiscal.Receipt{}, fmt.Errorf("the device names document %d with sign %d, which is not the one that it has made after %d", m.fd, m.sign, base.LastFD)
+		default:
+			d.log.Warn("time of the document", "fd", r.FD, "err", err)
+			r.At = base.Clock
+		}
+	}
 	r.Shift, r.Number = base.Shift, base.Receipt+1
 	if m.receipt != 0 {
 		r.Number = m.receipt
@@ -165,16 +179,8 @@ func (d *Driver) complete(ctx context.Context, r fiscal.Receipt, m made, base fi
 	} else {
 		d.log.Warn("shift and receipt number after the document", "fd", r.FD, "err", err)
 	}
-	if r.At.IsZero() {
-		if a, err := d.archivedDocument(ctx, r.FD); err == nil {
-			r.At = a.at
-		} else {
-			d.log.Warn("time of the document", "fd", r.FD, "err", err)
-			r.At = base.Clock
-		}
-	}
 	r.Unprinted = d.unprinted(ctx)
-	return r
+	return r, nil
 }
 
 // unprinted tells whether paper is owed.
