@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"kassad/daemon"
@@ -22,13 +24,17 @@ type matrixOrder struct {
 // matrixBackend is what the matrix knows of a backend.
 type matrixBackend struct {
 	name    string
-	options func() Options
+	device  string // in commands
 	orders  []matrixOrder
-	line    func(s *Shop) *Line // from the daemon to it
-	late    time.Duration       // longer than the driver waits for anything
-	bound   time.Duration       // in which everything is over
-	power   func(s *Shop)       // goes, and comes again
 	faults  []matrixFault
+	options func(b *matrixBench) Options
+	late    time.Duration        // longer than the driver waits for anything
+	bound   time.Duration        // in which everything is over
+	power   func(b *matrixBench) // goes, and comes again
+
+	again  func(b *matrixBench) error          // what is known of it is asked again; nil: the line is reset
+	made   func(s *Shop) int                   // documents of a cloud, those that are in no ledger among them
+	ledger func(s *Shop) map[string][]fn.Entry // of a cloud
 }
 
 // matrixFault is a fault with the places where it happens.
@@ -53,13 +59,16 @@ const (
 	matrixRepeat = 20 * time.Second
 	matrixRevive = 2 * time.Second // from the death of the daemon to its next start
 	matrixHeld   = time.Minute     // held for so long is held
+	matrixTail   = time.Second     // in which what follows the final answer is sent
 )
 
 // matrixPrinter is the printer of the matrix by its name in the configuration.
 const matrixPrinter = "front"
 
 func matrixBackends() []*matrixBackend {
-	return []*matrixBackend{shtrihMatrix()}
+	return []*matrixBackend{
+		shtrihMatrix(), lifePayMatrix(false), bifitMatrix(false), lifePayMatrix(true), bifitMatrix(true),
+	}
 }
 
 func matrixCorrection(body obj) obj {
@@ -93,24 +102,25 @@ func shtrihMatrix() *matrixBackend {
 	)
 	wire := []string{placeOut, placeIn, placeAgainOut, placeAgainIn}
 	return &matrixBackend{
-		name: "shtrih-m", orders: orders,
-		options: func() Options {
+		name: "shtrih-m", device: matrixPrinter, orders: orders,
+		options: func(b *matrixBench) Options {
 			return Options{
 				Printers: map[string]printer.Config{matrixPrinter: {CashDrawer: 100_000_000}},
 				Config: func(c *daemon.Config) {
 					c.Reconcile.OnShiftClose = false
+					b.line = b.network.Line(strings.TrimPrefix(c.Devices[0].Address, "tcp://"))
 					for i := range c.Devices {
 						c.Devices[i].Poll = daemon.Duration(time.Hour)
 					}
 				},
 			}
 		},
-		line:  func(s *Shop) *Line { return s.opt.Network.Line(s.Config.Devices[0].Address[len("tcp://"):]) },
 		late:  70 * time.Second,
 		bound: 10 * time.Minute,
-		power: func(s *Shop) { s.Printers[matrixPrinter].PowerCycle(matrixOutage) },
+		power: func(b *matrixBench) { b.shop.Printers[matrixPrinter].PowerCycle(matrixOutage) },
 		faults: []matrixFault{
 			{faultCut, wire}, {faultDrop, wire}, {faultDouble, wire}, {faultFlip, wire}, {faultTurn, wire}, {faultLate, wire}, {faultPower, wire},
+			{faultKill, append(slices.Clone(wire), placeBrokerOut, placeBrokerIn, placeDisk)},
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kassad/daemon"
 	"kassad/devices/emul/fn"
 	"kassad/devices/link"
 	"kassad/fiscal"
@@ -25,11 +26,17 @@ type matrixBench struct {
 	shop    *Shop
 	till    *Till
 	disk    *spooltest.Disk
+	dir     string
+	network *Network
 	backend *matrixBackend
+	line    *Line // from the daemon to the backend
+	closers []func()
 
+	calm    bool   // the last command left no doubt about a cloud
 	warm    bool   // a document was made in this life of the daemon
 	strike  func() // kills the daemon, once a cell
 	killed  atomic.Bool
+	lives   sync.Mutex     // one start of a daemon at a time
 	revived sync.WaitGroup // the next life of a daemon that was struck
 }
 
@@ -54,18 +61,24 @@ func onBench(t *testing.T, backend *matrixBackend, log *slog.Logger, story func(
 	dir := matrixDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		<-time.After(time.Until(virtualStart))
-		opt := backend.options()
-		opt.Dir, opt.Network, opt.Disk, opt.Log = dir, NewNetwork(), spooltest.NewDisk(dir), log
-		s, err := Open(t.Context(), opt)
-		if err != nil {
+		b := &matrixBench{t: t, ctx: t.Context(), disk: spooltest.NewDisk(dir), dir: dir, network: NewNetwork(), backend: backend}
+		opt := backend.options(b)
+		opt.Dir, opt.Network, opt.Disk, opt.Log = dir, b.network, b.disk, log
+		defer func() {
+			for _, end := range b.closers {
+				end()
+			}
+			<-time.After(2 * dialTimeout) // a terminal that was about to connect again gives up
+		}()
+		var err error
+		if b.shop, err = Open(b.ctx, opt); err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close() // what a killed daemon has to say is of no interest
-		till, err := s.Till(t.Context(), "till1")
-		if err != nil {
+		defer b.shop.Close() // what a killed daemon has to say is of no interest
+		if b.till, err = b.shop.Till(b.ctx, "till1"); err != nil {
 			t.Fatal(err)
 		}
-		story(&matrixBench{t: t, ctx: t.Context(), shop: s, till: till, disk: opt.Disk, backend: backend})
+		story(b)
 	})
 }
 
@@ -85,6 +98,11 @@ func (b *matrixBench) prepare(o matrixOrder) error {
 		if err := b.ready(o); err != nil {
 			return err
 		}
+		if o.verb == fiscal.VerbCashOut && b.backend.made != nil { // a new drawer is empty
+			if err := b.must(fiscal.VerbCashIn); err != nil {
+				return err
+			}
+		}
 		told := b.command(o)
 		if end, _ := told.end(); end != endOnce {
 			return fmt.Errorf("a clean %s ends %s: %s", o.verb, end, told.last.Raw)
@@ -95,23 +113,46 @@ func (b *matrixBench) prepare(o matrixOrder) error {
 }
 
 func (b *matrixBench) ready(o matrixOrder) error {
-	if p := b.shop.Printers[matrixPrinter]; p != nil {
+	if b.backend.made == nil {
 		if err := b.look(); err != nil {
 			return err
 		}
-		shift := p.Storage().Shift()
-		if o.open && !shift.Open {
-			return b.must(fiscal.VerbShiftOpen)
-		}
-		if o.form == fiscal.FormShiftOpen && shift.Open {
-			return b.must(fiscal.VerbShiftClose)
-		}
+	} else if !b.calm {
+		<-time.After(matrixCloudCalm)
+	}
+	switch open := b.open(); {
+	case o.open && !open && b.backend.device != daemon.CloudBIFIT:
+		return b.must(fiscal.VerbShiftOpen)
+	case o.form == fiscal.FormShiftOpen && open:
+		return b.must(fiscal.VerbShiftClose)
 	}
 	return nil
 }
 
+// open tells whether the shift is.
+func (b *matrixBench) open() (open bool) {
+	if b.backend.made == nil {
+		return b.shop.Printers[matrixPrinter].Storage().Shift().Open
+	}
+	for _, ledger := range b.backend.ledger(b.shop) {
+		for _, e := range ledger {
+			switch e.Form {
+			case fiscal.FormShiftOpen:
+				open = true
+			case fiscal.FormShiftClose:
+				open = false
+			}
+		}
+	}
+	return open
+}
+
 func (b *matrixBench) must(verb fiscal.Verb) error {
-	a, err := b.till.Call(b.ctx, verb, obj{"cashier": cashier})
+	id, body := NewID(), obj{"cashier": cashier}
+	if verb == fiscal.VerbCashIn {
+		body["amount"] = 100_000
+	}
+	a, err := b.till.CallRaw(b.ctx, verb, id, onDevice(id, b.backend.device, body), nil)
 	if err == nil && a.State != fiscal.Done {
 		err = fmt.Errorf("%s: %s", verb, a.Raw)
 	}
@@ -138,7 +179,8 @@ func (b *matrixBench) look() (err error) {
 // account is what may not change but by one document.
 type account struct {
 	documents map[string]int // ledger entries by FN
-	drawer    int64
+	drawer    int64          // of a printer
+	cloud     int            // documents of a cloud
 }
 
 func (b *matrixBench) account() (account, error) {
@@ -149,6 +191,9 @@ func (b *matrixBench) account() (account, error) {
 	}
 	if p := b.shop.Printers[matrixPrinter]; p != nil {
 		a.drawer = p.Drawer()
+	}
+	if b.backend.made != nil {
+		a.cloud = b.backend.made(b.shop)
 	}
 	return a, err
 }
@@ -171,13 +216,10 @@ func (b *matrixBench) since(before account) (made []fn.Entry, drawer int64, err 
 
 // arm lays the fault in the way. reached tells whether the exchange came there.
 func (b *matrixBench) arm(c matrixCell) (reached func() bool) {
-	if c.place == placeAgainOut || c.place == placeAgainIn {
-		b.backend.line(b.shop).Reset()
-	}
 	line, direction := b.place(c.place)
 	b.strike = sync.OnceFunc(func() {
-		b.shop.Strike()
 		b.killed.Store(true)
+		b.shop.Strike()
 		b.revived.Go(b.revive)
 	})
 	if c.place == placeDisk {
@@ -185,16 +227,36 @@ func (b *matrixBench) arm(c matrixCell) (reached func() bool) {
 		b.disk.KillAt(int(c.k), b.strike)
 		return func() bool { return int64(b.disk.Writes()-before) >= c.k }
 	}
-	if c.fault == faultLate {
-		return line.Late(direction, c.k, b.backend.late)
-	}
 	script := line.Script(b.faults(c, direction)...)
+	var late func() bool
+	if c.fault == faultLate {
+		late = line.Late(direction, c.k, b.backend.late)
+	}
+	if c.place == placeAgainOut || c.place == placeAgainIn {
+		b.renew()
+	}
+	if late != nil {
+		return late
+	}
 	return func() bool {
 		in, out := script.Seen()
 		if direction == link.In {
 			return in > c.k || b.gone(c) && in >= c.k
 		}
 		return out > c.k || b.gone(c) && out >= c.k
+	}
+}
+
+// renew makes the daemon begin anew with the backend.
+func (b *matrixBench) renew() {
+	if b.backend.again == nil {
+		b.line.Reset()
+		return
+	}
+	b.lives.Lock()
+	defer b.lives.Unlock()
+	if err := b.backend.again(b); err != nil && !b.killed.Load() {
+		b.t.Error(err)
 	}
 }
 
@@ -206,13 +268,15 @@ func (b *matrixBench) gone(c matrixCell) bool {
 func (b *matrixBench) faults(c matrixCell, d link.Direction) []link.Fault {
 	at := func(kind link.FaultKind) link.Fault { return link.Fault{Direction: d, Kind: kind, At: c.k} }
 	switch c.fault {
+	case faultLate:
+		return nil
 	case faultFlip, faultTurn:
 		f := at(link.Flip)
 		f.Mask = c.mask()
 		return []link.Fault{f}
 	case faultPower:
 		f := at(link.Call)
-		f.Do = func() { b.backend.power(b.shop) }
+		f.Do = func() { b.backend.power(b) }
 		return []link.Fault{f, at(link.Cut)}
 	case faultKill:
 		f := at(link.Call)
@@ -226,26 +290,38 @@ func (b *matrixBench) faults(c matrixCell, d link.Direction) []link.Fault {
 func (b *matrixBench) place(name string) (*Line, link.Direction) {
 	switch name {
 	case placeIn, placeAgainIn:
-		return b.backend.line(b.shop), link.In
+		return b.line, link.In
+	case placeCallOut, placeCallIn:
+		calls, _ := b.shop.calls.Load().(string)
+		d := link.Out
+		if name == placeCallIn {
+			d = link.In
+		}
+		return b.network.Line(calls), d
 	case placeBrokerOut:
-		return b.shop.opt.Network.Line(b.shop.Broker), link.Out
+		return b.network.Line(b.shop.Broker), link.Out
 	case placeBrokerIn:
-		return b.shop.opt.Network.Line(b.shop.Broker), link.In
+		return b.network.Line(b.shop.Broker), link.In
 	default:
-		return b.backend.line(b.shop), link.Out
+		return b.line, link.Out
 	}
 }
 
-// count runs an order without a fault and counts what passes at each place. A
-// place of a new connection is counted on one.
+// count runs an order without a fault and counts what passes at each place, on
+// the connection that there is or on a new one.
 func (b *matrixBench) count(o matrixOrder, place string) (map[string]int64, error) {
 	if err := b.prepare(o); err != nil {
 		return nil, err
 	}
+	wire, broker := b.line.Script(), b.network.Line(b.shop.Broker).Script()
 	if place == placeAgainOut {
-		b.backend.line(b.shop).Reset()
+		b.renew()
 	}
-	wire, broker := b.backend.line(b.shop).Script(), b.shop.opt.Network.Line(b.shop.Broker).Script()
+	var calls *link.Script
+	if _, ok := b.shop.calls.Load().(string); ok {
+		line, _ := b.place(placeCallOut)
+		calls = line.Script()
+	}
 	writes := b.disk.Writes()
 	told := b.command(o)
 	if end, _ := told.end(); end != endOnce {
@@ -256,13 +332,20 @@ func (b *matrixBench) count(o matrixOrder, place string) (map[string]int64, erro
 		return map[string]int64{placeAgainOut: out, placeAgainIn: in}, nil
 	}
 	brokerIn, brokerOut := broker.Seen()
-	return map[string]int64{
+	sizes := map[string]int64{
 		placeOut: out, placeIn: in, placeBrokerOut: brokerOut, placeBrokerIn: brokerIn, placeDisk: int64(b.disk.Writes() - writes),
-	}, nil
+	}
+	if calls != nil {
+		callIn, callOut := calls.Seen()
+		sizes[placeCallOut], sizes[placeCallIn] = callOut, callIn
+	}
+	return sizes, nil
 }
 
 // revive starts the daemon again after its death.
 func (b *matrixBench) revive() {
+	b.lives.Lock()
+	defer b.lives.Unlock()
 	b.warm = false
 	b.shop.Kill()
 	<-time.After(matrixRevive)

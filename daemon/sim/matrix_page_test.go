@@ -2,9 +2,13 @@ package sim
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
-	"runtime"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -12,76 +16,127 @@ import (
 	"kassad/fiscal"
 )
 
-// proofPage is the page with the table, between two marks.
+// Where the parts of a whole matrix are kept, and the page with their table,
+// between two marks.
 const (
-	proofPage  = "../../docs/proof.md"
-	proofBegin = "<!-- matrix -->"
-	proofEnd   = "<!-- /matrix -->"
+	matrixParts = "../../dist/matrix"
+	proofPage   = "../../docs/proof.md"
+	proofBegin  = "<!-- matrix -->"
+	proofEnd    = "<!-- /matrix -->"
 )
 
 // matrixRow is a row of the table.
 type matrixRow struct {
-	backend, fault string
-	verb           fiscal.Verb
-	points         int
-	violations     int
-	ends           map[matrixEnd]int
+	Backend, Fault string
+	Verb           fiscal.Verb
+	Points         int
+	Missed         int // points behind the end of the exchange
+	Violations     int
+	Ends           map[matrixEnd]int
+	Held           map[fiscal.Code]int
 }
 
-// rows adds the cells up, in the order in which they are listed.
-func (m *matrix) rows() (rows []*matrixRow) {
-	index := map[string]*matrixRow{}
-	for _, c := range m.cells {
-		key := c.lane() + c.fault
-		if index[key] == nil {
-			index[key] = &matrixRow{backend: c.backend, fault: c.fault, verb: c.verb, ends: map[matrixEnd]int{}}
-			rows = append(rows, index[key])
-		}
-	}
-	for _, r := range m.results {
-		row := index[r.cell.lane()+r.cell.fault]
-		row.points++
-		row.ends[r.end]++
-		if len(r.violations) > 0 {
-			row.violations++
-		}
-	}
-	return rows
+// matrixPart is what one shard of a whole matrix has shown.
+type matrixPart struct {
+	Took time.Duration
+	Rows []*matrixRow
 }
 
-// heldReasons counts the cells that a person would have to decide.
-func (m *matrix) heldReasons() []string {
-	n := map[string]int{}
+// part adds the cells up, in the order in which they are listed.
+func (m *matrix) part() matrixPart {
+	p := matrixPart{Took: m.took}
 	for _, r := range m.results {
+		row := &matrixRow{Backend: r.cell.backend, Fault: r.cell.fault, Verb: r.cell.verb, Points: 1, Ends: map[matrixEnd]int{r.end: 1}, Held: map[fiscal.Code]int{}}
 		if r.end == endHeld {
-			n[fmt.Sprintf("%s, %s, %s: `%s`", r.cell.backend, r.cell.verb, r.cell.fault, r.held)]++
+			row.Held[r.held] = 1
 		}
+		if r.missed {
+			row.Missed = 1
+		}
+		if len(r.violations) > 0 {
+			row.Violations = 1
+		}
+		p.add(row)
 	}
-	var list []string
-	for what, count := range n {
-		list = append(list, fmt.Sprintf("- %s, %d", what, count))
-	}
-	slices.Sort(list)
-	return list
+	return p
 }
 
-func (m *matrix) page() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d cells, %d violations, %s on %d processors.\n\n", len(m.results), m.bad, m.took.Round(time.Second), runtime.GOMAXPROCS(0))
-	b.WriteString("| Backend | Command | Fault | Points | Done at once | Done, recovered | Rejected | Held | Violations |\n")
-	b.WriteString("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
-	for _, r := range m.rows() {
-		fmt.Fprintf(&b, "| %s | `%s` | %s | %d | %d | %d | %d | %d | %d |\n", r.backend, r.verb, r.fault, r.points,
-			r.ends[endOnce], r.ends[endRecovered], r.ends[endRejected], r.ends[endHeld], r.violations)
+// add puts a row's figures to those of its kind.
+func (p *matrixPart) add(row *matrixRow) {
+	i := slices.IndexFunc(p.Rows, func(r *matrixRow) bool {
+		return r.Backend == row.Backend && r.Verb == row.Verb && r.Fault == row.Fault
+	})
+	if i < 0 {
+		p.Rows = append(p.Rows, row)
+		return
 	}
-	if held := m.heldReasons(); len(held) > 0 {
-		b.WriteString("\nHeld for a person:\n\n" + strings.Join(held, "\n") + "\n")
+	sum := p.Rows[i]
+	sum.Points, sum.Missed, sum.Violations = sum.Points+row.Points, sum.Missed+row.Missed, sum.Violations+row.Violations
+	for end, n := range row.Ends {
+		sum.Ends[end] += n
 	}
-	return b.String()
+	for code, n := range row.Held {
+		sum.Held[code] += n
+	}
+}
+
+// save keeps what this run has shown. all is the whole matrix once every shard
+// has been run; until then it is nil.
+func (m *matrix) save() (all *matrixPart, err error) {
+	name := func(i int) string { return filepath.Join(matrixParts, fmt.Sprintf("%d-of-%d.json", i, m.shard[1])) }
+	text, err := json.Marshal(m.part())
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(matrixParts, 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(name(m.shard[0]), text, 0o644); err != nil {
+		return nil, err
+	}
+	all = &matrixPart{}
+	for i := range m.shard[1] {
+		text, err := os.ReadFile(name(i))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		var p matrixPart
+		if err = errors.Join(err, json.Unmarshal(text, &p)); err != nil {
+			return nil, fmt.Errorf("%s: %w", name(i), err)
+		}
+		all.Took += p.Took
+		for _, row := range p.Rows {
+			all.add(row)
+		}
+	}
+	order := func(r *matrixRow) int { return m.lanes[string(r.Verb)+"/"+r.Backend] }
+	slices.SortStableFunc(all.Rows, func(a, b *matrixRow) int { return order(a) - order(b) })
+	return all, nil
+}
+
+// page is the table.
+func (p *matrixPart) page() string {
+	var table, held strings.Builder
+	table.WriteString("| Backend | Command | Fault | Points | Done at once | Done, recovered | Rejected | Held | Violations |\n")
+	table.WriteString("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	points, bad, missed := 0, 0, 0
+	for _, r := range p.Rows {
+		points, bad, missed = points+r.Points, bad+r.Violations, missed+r.Missed
+		fmt.Fprintf(&table, "| %s | `%s` | %s | %d | %d | %d | %d | %d | %d |\n", r.Backend, r.Verb, r.Fault, r.Points,
+			r.Ends[endOnce], r.Ends[endRecovered], r.Ends[endRejected], r.Ends[endHeld], r.Violations)
+		for _, code := range slices.Sorted(maps.Keys(r.Held)) {
+			fmt.Fprintf(&held, "- %s, `%s`, %s: `%s`, %d\n", r.Backend, r.Verb, r.Fault, code, r.Held[code])
+		}
+	}
+	head := fmt.Sprintf("\n%d points, %d violations, %s. At %d points the exchange was over before the fault.\n\n", points, bad, p.Took.Round(time.Second), missed)
+	if held.Len() > 0 {
+		return head + table.String() + "\nHeld for a person:\n\n" + held.String()
+	}
+	return head + table.String() + "\nNo point was held for a person.\n"
 }
 
 // write puts the table between the marks of a page.
-func (m *matrix) write(name string) error {
+func (p *matrixPart) write(name string) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err
@@ -90,6 +145,6 @@ func (m *matrix) write(name string) error {
 	if begin < 0 || end < begin {
 		return fmt.Errorf("%s has no %s … %s", name, proofBegin, proofEnd)
 	}
-	out := slices.Concat(text[:begin+len(proofBegin)], []byte("\n"+m.page()), text[end:])
-	return os.WriteFile(name, out, 0o600)
+	out := slices.Concat(text[:begin+len(proofBegin)], []byte("\n"+p.page()+"\n"), text[end:])
+	return os.WriteFile(name, out, 0o644)
 }

@@ -19,6 +19,7 @@ func (b *matrixBench) run(c matrixCell) (r matrixResult, err error) {
 	if !ok {
 		return r, fmt.Errorf("%s cannot do %s", c.backend, c.verb)
 	}
+	b.killed.Store(false)
 	if err := b.prepare(o); err != nil {
 		return r, fmt.Errorf("%s: before the cell: %w", c, err)
 	}
@@ -29,7 +30,7 @@ func (b *matrixBench) run(c matrixCell) (r matrixResult, err error) {
 	reached := b.arm(c)
 	told := b.command(o)
 	r.missed = !reached()
-	b.disarm()
+	b.disarm(told)
 	r.end, r.held = told.end()
 	b.check(&r, o, before, told)
 	if r.end == endHeld {
@@ -107,8 +108,10 @@ func (a Answer) code() fiscal.Code {
 // command sends the order and repeats it under its id until the final answer.
 func (b *matrixBench) command(o matrixOrder) *toldTill {
 	w := &toldTill{id: NewID()}
-	b.killed.Store(false)
-	payload := Request(w.id, o.body())
+	payload := onDevice(w.id, b.backend.device, o.body())
+	if o.verb.Receipt() || o.verb == fiscal.VerbCorrection {
+		payload = addressed(w.id, "route", b.backend.device, o.body())
+	}
 	over := time.Now().Add(b.backend.bound)
 	for time.Now().Before(over) && !w.stuck() {
 		ctx, cancel := context.WithTimeout(b.ctx, matrixRepeat)
@@ -121,17 +124,26 @@ func (b *matrixBench) command(o matrixOrder) *toldTill {
 		<-ctx.Done() // a till that is offline has no hurry
 		cancel()
 	}
+	<-time.After(matrixTail)
 	b.revived.Wait()
-	w.killed = b.killed.Load()
+	end, _ := w.end()
+	b.calm = end == endOnce && !b.killed.Load()
 	return w
 }
 
 // disarm takes the fault away.
-func (b *matrixBench) disarm() {
+func (b *matrixBench) disarm(told *toldTill) {
 	b.disk.KillAt(0, nil)
-	b.backend.line(b.shop).Script()
-	b.shop.opt.Network.Line(b.shop.Broker).Script()
-	b.backend.line(b.shop).Late(link.Out, 0, 0)
+	b.line.Script()
+	b.network.Line(b.shop.Broker).Script()
+	b.line.Late(link.Out, 0, 0)
+	if b.shop.LifePay != nil {
+		line, _ := b.place(placeCallOut)
+		line.Script()
+		line.Late(link.Out, 0, 0)
+	}
+	b.revived.Wait()
+	told.killed = b.killed.Load()
 }
 
 // check holds what was told against what was made.
@@ -142,11 +154,20 @@ func (b *matrixBench) check(r *matrixResult, o matrixOrder, before account, told
 		bad("ledgers: %v", err)
 	}
 	ours := slices.DeleteFunc(slices.Clone(made), func(e fn.Entry) bool { return e.Form != o.form || e.Total != o.total && o.total != 0 })
-	documents, cash := 0, int64(0)
+	documents, cash, want := 0, int64(0), 0
 	if r.end == endOnce || r.end == endRecovered {
-		documents, cash = min(int(o.form), 1), o.drawer
+		documents, cash, want = min(int(o.form), 1), o.drawer, 1
+	}
+	cloud := 0
+	if b.backend.made != nil {
+		cloud = b.backend.made(b.shop) - before.cloud
+		if o.form != fiscal.FormReceipt && o.form != fiscal.FormCorrection {
+			documents = 0 // the ledger's shifts are the cloud's own
+		}
 	}
 	switch {
+	case b.backend.made != nil && r.end == endHeld && cloud > 1, b.backend.made != nil && r.end != endHeld && cloud != want:
+		bad("%s: the cloud has made %d documents", r.end, cloud)
 	case r.end == endHeld && len(ours) <= 1 && len(made) == len(ours):
 		// A person decides; the books cannot agree before.
 		return

@@ -17,13 +17,13 @@ var matrixFlag = flag.String("matrix", "", "cells of the cut matrix: all, or wha
 
 // matrixEvery is the stride of the reduced matrix, a prime: no place is left
 // out for its number.
-const matrixEvery = 101
+const matrixEvery = 401
 
 // matrixAlone is the cell that TestMatrixCell runs when none is named.
 const matrixAlone = "sale/shtrih-m/cut/in/200"
 
 // TestMatrix is the cut matrix: every fault at every byte of every command.
-// Without -matrix it runs every 101st cell, with MATRIX_SHARD=i/n every n-th.
+// Without -matrix it runs every 401st cell, with MATRIX_SHARD=i/n every n-th.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	m := newMatrix(t)
