@@ -229,6 +229,8 @@ var toldRows = []stepRow{
 		sold(Done, stem, based, final, recovers, func(r *Record) { r.Receipt = &Receipt{Kind: "sale", Device: "d", Key: firstKey, FD: 8} }), []Effect{save}},
 	{"taken after all, whatever was wrong before", cloudRecord(Unknown, failed(rowPaper)), said("cloud", Verdict{Finding: Pending, Receipt: Receipt{Ticket: "t1"}}),
 		cloudRecord(Registered), []Effect{save, wakeIn(3 * time.Second)}},
+	{"only what is made has a total to be alien by", cloudRecord(Unknown), said("cloud", Verdict{Finding: Pending, Receipt: Receipt{Ticket: "t1", Total: 5}}),
+		cloudRecord(Registered), []Effect{save, wakeIn(3 * time.Second)}},
 	{"a document of the same key at another device is late, not another name of ours", cloudRecord(Registered), said("other", Verdict{Finding: Made, Receipt: Receipt{Ticket: "t2"}}),
 		cloudRecord(Registered, func(r *Record) {
 			r.Late = []Receipt{{Kind: "sale", Device: "other", Key: firstKey, Ticket: "t2", Total: 100}}

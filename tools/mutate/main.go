@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -13,7 +12,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -105,6 +106,8 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 	return nil
 }
 
+var place = regexp.MustCompile(`\.go:\d+ `)
+
 // named are the mutants that a report names, or all without one.
 func named(all []mutant, report string) ([]mutant, error) {
 	if report == "" {
@@ -114,5 +117,8 @@ func named(all []mutant, report string) ([]mutant, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(m mutant) bool { return !bytes.Contains(b, []byte(" "+m.String()+"\n")) }), nil
+	text := string(place.ReplaceAll(b, []byte(".go "))) // lines move
+	return slices.DeleteFunc(all, func(m mutant) bool {
+		return !strings.Contains(text, " "+m.id()+"\n") && !strings.Contains(text, " "+m.id()+" (")
+	}), nil
 }
