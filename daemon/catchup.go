@@ -33,7 +33,7 @@ func (w *worker) checked(ctx context.Context, r fiscal.Record, base fiscal.Basel
 		w.fail(err)
 		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeStoreFault)}
 	case found && ours(entry, r):
-		return fiscal.Event{Kind: fiscal.EventRecovered, Receipt: receiptOf(entry, r, base.Device)}
+		return fiscal.Event{Kind: fiscal.EventRecovered, Receipt: w.receiptOf(entry, r, base.Device)}
 	case found:
 		return fiscal.Event{Kind: fiscal.EventHeld, Err: fiscal.Refuse(fiscal.CodeClosedByOther, "",
 			fmt.Sprintf("document %d carries our key and another kind or total", entry.FD))}
@@ -119,11 +119,15 @@ func ours(e spool.Entry, r fiscal.Record) bool {
 	return r.Verb.Receipt() && e.Kind == r.Document.Kind && e.Total == r.Document.Total
 }
 
-func receiptOf(e spool.Entry, r fiscal.Record, device string) fiscal.Receipt {
-	return fiscal.Receipt{
+func (w *worker) receiptOf(e spool.Entry, r fiscal.Record, device string) fiscal.Receipt {
+	receipt := fiscal.Receipt{
 		Kind: string(r.Verb), Device: device, Storage: e.FN, FD: e.FD, Sign: e.Sign, Shift: e.Shift, Number: e.Receipt,
 		At: e.At, Total: e.Total, Change: r.Document.Change, Key: e.Key,
 	}
+	if w.info != nil && w.info.Storage == e.FN {
+		receipt.Registration, receipt.FFD = w.info.Registration, w.info.FFD
+	}
+	return receipt
 }
 
 // catchUp reads back what the storage holds beyond the journal.
@@ -214,7 +218,7 @@ func (w *worker) claimLate(fn string, doc fiscal.ArchivedDocument) error {
 	if !ours(entry, r) || r.Device == w.cfg.Name && !r.State.Final() { // the queue asks for it itself
 		return nil
 	}
-	heard, err := w.journal.hear(r.ID, w.cfg.Name, doc.Key, fiscal.Verdict{Finding: fiscal.Made, Receipt: receiptOf(entry, r, "")})
+	heard, err := w.journal.hear(r.ID, w.cfg.Name, doc.Key, fiscal.Verdict{Finding: fiscal.Made, Receipt: w.receiptOf(entry, r, "")})
 	if err == nil {
 		w.routes.handOver(heard)
 	}

@@ -328,7 +328,7 @@ func (j *journal) cancel(id, terminal string, now time.Time) (fiscal.Record, err
 		switch {
 		case r.Terminal != terminal:
 			return fiscal.Refuse(fiscal.CodeNoRight, "body.id", "the command is another terminal's")
-		case r.State != fiscal.Accepted:
+		case !r.Cancellable():
 			return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the command is "+string(r.State))
 		}
 		return nil

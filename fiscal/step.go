@@ -1,6 +1,9 @@
 package fiscal
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // EventKind is what happened to a record.
 type EventKind uint8
@@ -192,6 +195,7 @@ func (r Record) accepted(ev Event) (Record, []Effect) {
 		if r.Verb.Document() {
 			b := ev.Baseline
 			r.Baseline = &b
+			r = r.settleLegs()
 		}
 		if r.inCloud() {
 			r.DoubtLeft = ev.Policy.Cloud.Window
@@ -407,16 +411,42 @@ func (r Record) hold(why *Error) (Record, []Effect) {
 
 // cancel wins only over a command that is not begun.
 func (r Record) cancel(ev Event) (Record, []Effect) {
-	if r.State != Accepted {
+	if !r.Cancellable() {
 		return r, nil
 	}
 	return r.end(ev, Cancelled)
 }
 
-// Decidable tells whether a person may resolve r: it is held, or a cloud has
-// had it for too long without a word.
+// Cancellable tells whether nothing of r can exist: it is not begun, and no
+// attempt before a person's retry is still in doubt.
+func (r Record) Cancellable() bool { return r.State == Accepted && !r.doubted() }
+
+// doubted tells whether an earlier attempt on a wire may have made the document
+// for all that is known: its device has not been asked since.
+func (r Record) doubted() bool {
+	return slices.ContainsFunc(r.Tried, func(l Leg) bool { return l.Baseline != nil })
+}
+
+// settleLegs ends the doubt about earlier attempts on r's own device: it has
+// been read again, with nothing open and no document of ours.
+func (r Record) settleLegs() Record {
+	if !r.doubted() || r.inCloud() {
+		return r
+	}
+	r.Tried = slices.Clone(r.Tried)
+	for i, l := range r.Tried {
+		if l.Device == r.Device {
+			r.Tried[i].Baseline = nil
+		}
+	}
+	return r
+}
+
+// Decidable tells whether a person may resolve r: it is held, a cloud has had
+// it for too long without a word, or a retry waits for a device that may have
+// made it before.
 func (r Record) Decidable() bool {
-	return r.State == Held || r.Overdue()
+	return r.State == Held || r.Overdue() || r.State == Accepted && r.doubted()
 }
 
 // resolve carries out a person's decision about a held command.

@@ -33,17 +33,6 @@ func stopFor(t *testing.T, s *Shop, till *Till, do func()) *Till {
 	return openTill(t, s, till.name)
 }
 
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	b, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, b, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // sold is a command that was carried out, to be sent again.
 type sold struct {
 	order
@@ -97,10 +86,10 @@ func TestRestoredStore(t *testing.T) {
 	s := openShop(t, Options{Config: hurried, Policy: impatient()})
 	till := openTill(t, s, "till1")
 	before := sell(t, till, ordersNamed("shift-open", "sale")...)
-	saved := storeOf(s) + ".saved"
-	till = stopFor(t, s, till, func() { copyFile(t, storeOf(s), saved) })
+	var saved journalFiles
+	till = stopFor(t, s, till, func() { saved = readJournal(t, s.Config.DataDir) })
 	after := sell(t, till, ordersNamed("sale", "refund", "correction", "sale")...)
-	till = stopFor(t, s, till, func() { copyFile(t, saved, storeOf(s)) })
+	till = stopFor(t, s, till, func() { saved.put(t, s.Config.DataDir) })
 	w := watch(t, s)
 	w.stands("dev/front/alert/store-recovered")
 	documents := len(s.Printers["front"].Storage().Ledger())
@@ -112,6 +101,37 @@ func TestRestoredStore(t *testing.T) {
 	must(t, till, fiscal.VerbSale, orders()[0].body)
 }
 
+// The index alone is gone, or older than the log: nothing is lost.
+func TestLostIndex(t *testing.T) {
+	t.Parallel()
+	for name, older := range map[string]bool{"gone": false, "older": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t, Options{Config: hurried, Policy: impatient()})
+			till := openTill(t, s, "till1")
+			all := sell(t, till, ordersNamed("shift-open", "sale")...)
+			old := readJournal(t, s.Config.DataDir)["kassad.db"]
+			all = append(all, sell(t, till, ordersNamed("refund", "sale", "cash-in")...)...)
+			till = stopFor(t, s, till, func() {
+				err := os.Remove(storeOf(s))
+				if older {
+					err = os.WriteFile(storeOf(s), old, 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+			for _, o := range all {
+				a, err := till.CallRaw(soon(t), o.verb, o.id, o.payload, nil)
+				if err != nil || !a.Dup || a.State != fiscal.Done || a.Recovered {
+					t.Errorf("%s again: %s, %v", o.name, a.Raw, err)
+				}
+			}
+			must(t, till, fiscal.VerbSale, orders()[0].body)
+		})
+	}
+}
+
 // The store is gone: the same, for every document of the shift.
 func TestLostStore(t *testing.T) {
 	t.Parallel()
@@ -119,9 +139,7 @@ func TestLostStore(t *testing.T) {
 	till := openTill(t, s, "till1")
 	all := sell(t, till, ordersNamed("shift-open", "sale", "refund", "correction", "sale")...)
 	till = stopFor(t, s, till, func() {
-		if err := os.Remove(storeOf(s)); err != nil {
-			t.Fatal(err)
-		}
+		journalFiles{}.put(t, s.Config.DataDir)
 	})
 	documents := len(s.Printers["front"].Storage().Ledger())
 	resend(t, till, all[1:], true)
@@ -139,11 +157,11 @@ func TestLostStoreWithoutEvidence(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, Options{Policy: impatient(), Config: func(c *daemon.Config) { hurried(c); c.Devices[0].Mark = "none" }})
 	till := openTill(t, s, "till1")
-	saved := storeOf(s) + ".saved"
+	var saved journalFiles
 	sell(t, till, ordersNamed("shift-open")...)
-	till = stopFor(t, s, till, func() { copyFile(t, storeOf(s), saved) })
+	till = stopFor(t, s, till, func() { saved = readJournal(t, s.Config.DataDir) })
 	late := sell(t, till, ordersNamed("cash-in", "sale", "cash-out")...)
-	till = stopFor(t, s, till, func() { copyFile(t, saved, storeOf(s)) })
+	till = stopFor(t, s, till, func() { saved.put(t, s.Config.DataDir) })
 	drawer, documents := s.Printers["front"].Drawer(), len(s.Printers["front"].Storage().Ledger())
 	for _, o := range late {
 		p := beginRaw(t, till, o.verb, o.id, o.payload)

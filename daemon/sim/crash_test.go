@@ -1,17 +1,13 @@
 package sim
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
 
-	"kassad/daemon"
 	printer "kassad/devices/emul/shtrih"
 	"kassad/fiscal"
 )
@@ -69,11 +65,11 @@ type mortal struct {
 	shop   *Shop
 	bench  *bench
 	socket *socket
-	copies chan string // the store as it was at the death
+	copies chan journalFiles // the store as it was at the death
 }
 
 func newMortal(t *testing.T, o order) *mortal {
-	m := &mortal{t: t, copies: make(chan string, 1)}
+	m := &mortal{t: t, copies: make(chan journalFiles, 1)}
 	m.shop = openShop(t, Options{
 		Printers: map[string]printer.Config{"front": o.printer(1)}, Config: hurried, Policy: impatient(),
 		Listen: func(string) (net.Listener, error) {
@@ -92,33 +88,24 @@ func newMortal(t *testing.T, o order) *mortal {
 // dieAfter arms the death: when the printer has executed n more commands, the
 // store stays as it is on disk at that moment, and the line is cut.
 func (m *mortal) dieAfter(n int) {
-	cfg := m.shop.Config
+	dir := m.shop.Config.DataDir
 	m.bench.Inject(printer.Fault{When: printer.Any(), Nth: n, Do: printer.Call{When: printer.After, Do: func(*printer.Printer) {
-		raw, err := daemon.Control(m.t.Context(), cfg, "backup", "test", nil)
 		if m.t.Context().Err() != nil {
 			return // the order was quicker
 		}
-		if err != nil {
-			m.t.Error(err)
-		}
-		var backup struct{ File string }
-		if err := json.Unmarshal(raw, &backup); err != nil {
-			m.t.Error(err)
-		}
+		copied := readJournal(m.t, dir)
 		m.socket.takeAway()
-		m.copies <- backup.File
+		m.copies <- copied
 	}}})
 }
 
 // rise puts the store of the death in place and starts the daemon again.
-func (m *mortal) rise(copied string) {
+func (m *mortal) rise(copied journalFiles) {
 	m.t.Helper()
 	if err := m.shop.Stop(); err != nil {
 		m.t.Error(err)
 	}
-	if err := os.Rename(copied, filepath.Join(m.shop.Config.DataDir, "kassad.db")); err != nil {
-		m.t.Error(err)
-	}
+	copied.put(m.t, m.shop.Config.DataDir)
 	m.socket.giveBack()
 	m.shop.Config.Broker.Listen = "127.0.0.1:0" // the old port may be somebody else's by now
 	if err := m.shop.Start(m.t.Context()); err != nil {

@@ -2,13 +2,10 @@ package sim
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 
@@ -24,7 +21,7 @@ import (
 // is on disk then, and no cloud is reached any more.
 type fate struct {
 	t      *testing.T
-	copies chan string
+	copies chan journalFiles
 
 	mu    sync.Mutex
 	cfg   daemon.Config
@@ -45,15 +42,7 @@ func (f *fate) moment() bool {
 		return false
 	}
 	f.dead = true
-	raw, err := daemon.Control(context.Background(), f.cfg, "backup", "test", nil)
-	var backup struct{ File string }
-	if err == nil {
-		err = json.Unmarshal(raw, &backup)
-	}
-	if err != nil {
-		f.t.Error(err)
-	}
-	f.copies <- backup.File
+	f.copies <- readJournal(f.t, f.cfg.DataDir)
 	return true
 }
 
@@ -92,7 +81,7 @@ func (f *fate) between(h http.Handler) http.Handler {
 // refuses the account: a sale ends at BIFIT.
 func openFated(t *testing.T, at int) (*routed, *fate) {
 	t.Helper()
-	f := &fate{t: t, at: at, copies: make(chan string, 1)}
+	f := &fate{t: t, at: at, copies: make(chan journalFiles, 1)}
 	r := openRouted(t, func(o *Options) { o.Log = slog.New(f) })
 	for name, d := range r.doors {
 		r.CutCloud(name)
@@ -113,12 +102,10 @@ func openFated(t *testing.T, at int) (*routed, *fate) {
 }
 
 // rise starts the daemon again with the store of its death.
-func (f *fate) rise(r *routed, copied string) {
+func (f *fate) rise(r *routed, copied journalFiles) {
 	r.t.Helper()
 	r.till = stopFor(r.t, r.Shop, r.till, func() {
-		if err := os.Rename(copied, filepath.Join(r.Config.DataDir, "kassad.db")); err != nil {
-			r.t.Error(err)
-		}
+		copied.put(r.t, r.Config.DataDir)
 		f.mu.Lock()
 		f.dead, f.armed = false, false
 		f.mu.Unlock()

@@ -2,6 +2,7 @@ package shtrih
 
 import (
 	"context"
+	"errors"
 
 	"kassad/fiscal"
 )
@@ -11,10 +12,15 @@ import (
 // doubt goes through Find first.
 func (d *Driver) Prepare(ctx context.Context, doc fiscal.Document) (fiscal.Baseline, error) {
 	base, err := d.prepare(ctx, doc)
-	if err != nil {
-		return fiscal.Baseline{}, toFiscal(err)
+	if err == nil {
+		return base, nil
 	}
-	return base, nil
+	e := *toFiscal(err)
+	var r *refusal
+	if errors.As(err, &r) && e.Code.Info().Nature == fiscal.Content { // only questions were asked: it is not the document that was refused
+		e.Code = fiscal.CodePrinterFault
+	}
+	return fiscal.Baseline{}, &e
 }
 
 func (d *Driver) prepare(ctx context.Context, doc fiscal.Document) (fiscal.Baseline, error) {
