@@ -59,10 +59,12 @@ mutate: ## mutants that a package's tests do not notice: make mutate P=./fiscal 
 
 .PHONY: matrix
 matrix: ## the cut matrix, into docs/proof.md; a part of it: make matrix MATRIX_SHARD=3/20
-	go test -count=1 -run '^TestMatrix$$' -timeout 0 ./daemon/sim -matrix all
+	GOGC=400 go test -count=1 -run '^TestMatrix$$' -timeout 0 ./daemon/sim -matrix all
 
-STEADY := dist/steady
-SIM     = ../../dist/sim.test -test.timeout 0 -world.hours $(or $(HOURS),24) -world.faults '$(FAULTS)'
+.PHONY: matrix-part
+matrix-part: ## one of a hundred parts of the cut matrix, by the hour
+	GOGC=400 MATRIX_SHARD=$(MATRIX_SHARD) go test -count=1 -run '^TestMatrix$$' -timeout 30m ./daemon/sim -matrix part
+matrix-part: MATRIX_SHARD ?= $(shell echo $$(($$(date +%s) / 3600 % 100)))/100
 
 .PHONY: sim
 sim: ## a shop under a seed: make sim SEED=7 HOURS=24 FAULTS=line,kill; many: make sim SEEDS=300 FROM=1; PAGE=1: into docs/proof.md

@@ -56,9 +56,12 @@ func newMatrix(t *testing.T) *matrix {
 	return m
 }
 
+// whole tells whether the cells of all names were chosen.
+func (m *matrix) whole() bool { return m.chosen == "all" || m.chosen == "part" }
+
 // wanted tells whether cells of a lane may have been chosen.
 func (m *matrix) wanted(lane string) bool {
-	return m.chosen == "" || m.chosen == "all" || strings.HasPrefix(lane, m.chosen) || strings.HasPrefix(m.chosen, lane)
+	return m.chosen == "" || m.whole() || strings.HasPrefix(lane, m.chosen) || strings.HasPrefix(m.chosen, lane)
 }
 
 // measure counts the bytes of a clean run, the longest of a few: ids and times
@@ -113,7 +116,7 @@ func (m *matrix) choose() {
 	for i, c := range m.cells {
 		switch {
 		case m.chosen == "" && i%matrixEvery != 0:
-		case m.chosen != "" && m.chosen != "all" && !strings.HasPrefix(c.String(), m.chosen):
+		case m.chosen != "" && !m.whole() && !strings.HasPrefix(c.String(), m.chosen):
 		case i%m.shard[1] != m.shard[0]:
 		default:
 			kept = append(kept, c)

@@ -13,7 +13,7 @@ import (
 )
 
 // matrixFlag chooses cells. Alone, TestMatrix runs a few and TestMatrixCell one.
-var matrixFlag = flag.String("matrix", "", "cells of the cut matrix: all, or what their names begin with, such as sale/shtrih-m/cut/out/12")
+var matrixFlag = flag.String("matrix", "", "cells of the cut matrix: all, part (the same, without the table), or what their names begin with, such as sale/shtrih-m/cut/out/12")
 
 // matrixEvery is the stride of the reduced matrix, a prime: no place is left
 // out for its number.
