@@ -374,11 +374,12 @@ func (w *town) errand(id string) *chore {
 }
 
 // foreign makes a sale by another program; twin: over a sum that a command of
-// ours has as well.
+// ours has as well. Without a mark in our documents nobody could tell them
+// apart (docs/recovery.md).
 func (w *town) foreign(device, when string, twin bool) {
 	total := w.amount()
 	w.mu.Lock()
-	if n := len(w.order); twin && n > 0 && w.order[n-1].verb == fiscal.VerbSale {
+	if n := len(w.order); twin && w.plan.mark != "none" && n > 0 && w.order[n-1].verb == fiscal.VerbSale {
 		total = w.order[n-1].total
 		when += ", a twin"
 	}

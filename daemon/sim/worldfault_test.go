@@ -51,7 +51,7 @@ func (f *fiend) faults() (list []namedFault) {
 		"line":    {f.bytes, f.bytes, f.bytes, f.down, f.reset},
 		"power":   {f.power, f.powerAtByte, f.powerAtCommand},
 		"paper":   {f.paper, f.cover, f.paperAtCommand},
-		"foreign": {f.foreign, f.foreignAtCommand, f.foreignShift},
+		"foreign": {f.foreign, f.foreignAtCommand, f.foreignShift, f.foreignInDoubt, f.foreignInDoubt},
 		"slow":    {f.slow, f.busy},
 		"clock":   {f.clockJump, f.clockDrift},
 		"fn":      {f.refuse},
@@ -200,6 +200,18 @@ func (f *fiend) foreignAtCommand() {
 	p.Inject(printer.Fault{When: pick(f.rng, closes(), printer.Any()), Nth: 1 + f.rng.IntN(3), Do: printer.Call{When: when, Do: func(*printer.Printer) {
 		f.w.foreign(name, "at a command", twin)
 	}}})
+}
+
+// foreignInDoubt is another program that sells in the very moment in which the
+// fate of our document becomes unknown.
+func (f *fiend) foreignInDoubt() {
+	name, p := f.device()
+	twin, nth := oneIn(f.rng, 2), 1+f.rng.IntN(2)
+	p.Inject(printer.Fault{When: closes(), Nth: nth, Do: printer.Call{When: printer.Before, Do: func(*printer.Printer) {
+		f.w.foreign(name, "in doubt", twin)
+	}}})
+	p.Inject(printer.Fault{When: closes(), Nth: nth, Do: pick[printer.Action](f.rng,
+		printer.PowerCycleBefore{Off: 3 * time.Second}, printer.ExecuteThenCut{DropPending: true}, printer.ExecuteThenPowerCycle{Off: 3 * time.Second})})
 }
 
 // foreignShift is somebody who closes or opens the shift at the printer.

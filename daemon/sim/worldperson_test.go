@@ -104,6 +104,8 @@ func (p *person) fix(r fiscal.Record) {
 		}
 	}
 	switch r.Waiting.Code {
+	case fiscal.CodePrinterBusy:
+		p.cancelOpen(true)
 	case fiscal.CodeShiftClosed:
 		order(fiscal.VerbShiftOpen, 0, obj{"cashier": cashier})
 	case fiscal.CodeShiftExpired:

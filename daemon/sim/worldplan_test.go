@@ -36,6 +36,7 @@ type plan struct {
 	kinds    []string      // faults of this seed
 	config   func(*daemon.Config)
 	policy   *fiscal.Policy
+	mark     string // where our key goes
 	front    []printer.Config
 	text     string
 }
@@ -80,8 +81,8 @@ func drawPlan(seed uint64, length time.Duration, only []string) plan {
 	}
 	p.config = drawConfig(r, &p)
 	p.policy = drawPolicy(r)
-	p.text = fmt.Sprintf("printers %d, lifepay %t, bifit %t, embedded broker %t, tills %d, pace %s, pause %s, faults %s",
-		p.printers, p.lifepay, p.bifit, p.embedded, p.tills, p.pace, p.pause, strings.Join(p.kinds, ","))
+	p.text = fmt.Sprintf("printers %d, lifepay %t, bifit %t, embedded broker %t, mark %s, tills %d, pace %s, pause %s, faults %s",
+		p.printers, p.lifepay, p.bifit, p.embedded, p.mark, p.tills, p.pace, p.pause, strings.Join(p.kinds, ","))
 	return p
 }
 
@@ -120,6 +121,7 @@ func drawConfig(r *rand.Rand, p *plan) func(*daemon.Config) {
 		poll = 5 * time.Minute
 	}
 	late := pick(r, 24*time.Hour, 24*time.Hour, time.Hour)
+	p.mark = mark
 	unknown := pick(r, 15*time.Minute, 15*time.Minute, 2*time.Minute)
 	fallback := pick(r, 2*time.Second, 30*time.Second, 5*time.Minute)
 	reverse := oneIn(r, 4)

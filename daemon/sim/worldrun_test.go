@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -110,6 +111,9 @@ func liveElsewhere(ctx context.Context, binary string, seed uint64, hours int, f
 		r.output = append(r.output, text)
 	}
 	r.Seed = seed
+	if i := slices.IndexFunc(r.output, func(line string) bool { return strings.HasPrefix(line, "panic: ") }); i >= 0 && r.err != nil {
+		r.err = errors.New(r.output[i])
+	}
 	if ctx.Err() != nil {
 		r.err = fmt.Errorf("does not end within %s", worldTimeout)
 	}
