@@ -32,12 +32,14 @@ type matrixBench struct {
 	line    *Line // from the daemon to the backend
 	closers []func()
 
-	calm    bool   // the last command left no doubt about a cloud
-	warm    bool   // a document was made in this life of the daemon
-	strike  func() // kills the daemon, once a cell
-	killed  atomic.Bool
-	lives   sync.Mutex     // one start of a daemon at a time
-	revived sync.WaitGroup // the next life of a daemon that was struck
+	calm   bool   // the last command left no doubt about a cloud
+	warm   bool   // a document was made in this life of the daemon
+	strike func() // kills the daemon, once a cell
+	killed atomic.Bool
+	lives  sync.Mutex // one start of a daemon at a time
+
+	mu      sync.Mutex
+	revived chan struct{} // closed: the daemon that was struck last runs again
 }
 
 // matrixDir is a folder in memory where there is one: flushes cost nothing.
@@ -220,7 +222,14 @@ func (b *matrixBench) arm(c matrixCell) (reached func() bool) {
 	b.strike = sync.OnceFunc(func() {
 		b.killed.Store(true)
 		b.shop.Strike()
-		b.revived.Go(b.revive)
+		revived := make(chan struct{})
+		b.mu.Lock()
+		b.revived = revived
+		b.mu.Unlock()
+		go func() {
+			defer close(revived)
+			b.revive()
+		}()
 	})
 	if c.place == placeDisk {
 		before := b.disk.Writes()
@@ -304,6 +313,16 @@ func (b *matrixBench) place(name string) (*Line, link.Direction) {
 		return b.network.Line(b.shop.Broker), link.In
 	default:
 		return b.line, link.Out
+	}
+}
+
+// await waits for a daemon that was struck to run again.
+func (b *matrixBench) await() {
+	b.mu.Lock()
+	revived := b.revived
+	b.mu.Unlock()
+	if revived != nil {
+		<-revived
 	}
 }
 

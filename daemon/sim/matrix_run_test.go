@@ -130,7 +130,7 @@ func (b *matrixBench) command(o matrixOrder) *toldTill {
 		cancel()
 	}
 	<-time.After(matrixTail)
-	b.revived.Wait()
+	b.await()
 	end, _ := w.end()
 	b.calm = end == endOnce && !b.killed.Load()
 	return w
@@ -147,7 +147,7 @@ func (b *matrixBench) disarm(told *toldTill) {
 		line.Script()
 		line.Late(link.Out, 0, 0)
 	}
-	b.revived.Wait()
+	b.await()
 	told.killed = b.killed.Load()
 }
 
