@@ -24,7 +24,7 @@ func (s *Spool) store(b *bolt.Tx, ops []op) error {
 	}
 	s.number++
 	s.applied, s.clean = s.number, false
-	err := s.disk.Commit(s.path, func() error { return guarded(b.Commit) })
+	err := s.disk.Commit(s.at, func() error { return guarded(b.Commit) })
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
@@ -36,8 +36,8 @@ func (s *Spool) store(b *bolt.Tx, ops []op) error {
 // start begins from here, so bbolt must reuse no page of it: the pin, a read
 // transaction, sees to that. The former pin holds until the new one is on disk.
 func (s *Spool) checkpoint(closed bool, need int64) error {
-	if err := s.disk.SyncIndex(s.path, s.db.Sync); err != nil {
-		return fmt.Errorf("flush index: %w", err)
+	if err := s.disk.SyncIndex(s.at, s.db.Sync); err != nil {
+		return flushFailed(err)
 	}
 	pin, err := s.db.Begin(false)
 	if err != nil {

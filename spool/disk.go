@@ -39,6 +39,10 @@ type File interface {
 // fileMode keeps receipts from other users of the computer.
 const fileMode = 0o600
 
+// NoRoom tells that an error means: the disk, or the quota on it, is used up. It
+// serves those who keep small files beside the store.
+func NoRoom(err error) bool { return errors.Is(err, ErrFull) || isFull(err) }
+
 // ownDisk is the computer's.
 type ownDisk struct{}
 

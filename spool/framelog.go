@@ -21,6 +21,7 @@ const (
 	suffixLock   = ".lock"
 	suffixAside  = ".damaged-" // and the time
 	segmentBytes = 2 << 20
+	segmentShort = 64 << 10  // where there is no room for more
 	zeroBytes    = 256 << 10 // written at once
 )
 
@@ -65,12 +66,16 @@ func (l *frameLog) prepare(frame int64) error {
 	if l.spare && frame <= l.size {
 		return nil
 	}
+	return l.makeNext(max(l.size, frame))
+}
+
+func (l *frameLog) makeNext(length int64) error {
 	name := l.base + suffixSpare + suffixNew
 	f, err := l.disk.Open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
-	err = writeZeros(f, 0, max(l.size, frame))
+	err = writeZeros(f, 0, length)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -97,7 +102,11 @@ func writeZeros(f File, from, to int64) error {
 // rotate begins the next segment with a frame that knows how long it is; need
 // is how many bytes have to fit after it.
 func (l *frameLog) rotate(first uint64, need int64, begin func(length int64) []byte) error {
-	if err := l.prepare(frameAlign + need); err != nil {
+	err := l.prepare(frameAlign + need)
+	if short := max(segmentShort, frameAlign+need); isFull(err) && short < l.size {
+		err = l.makeNext(short)
+	}
+	if err != nil {
 		return err
 	}
 	name := l.base + suffixSpare

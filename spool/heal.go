@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 )
 
@@ -39,12 +41,18 @@ type base struct {
 	applied uint64
 	reach   uint64
 	open    func() error
+	proved  bool // nothing of the index is believed
 }
 
 // heal makes the store again. Only an error of the disk keeps it from that.
-func (s *Spool) heal(f *found, why error) error {
+func (s *Spool) heal(f *found, why error) (err error) {
 	s.healing = true
-	defer func() { s.healing = false }()
+	defer func() {
+		s.healing, s.needless, s.at = false, false, s.path
+		if err != nil { // a full disk needs the room
+			err = errors.Join(err, s.closeIndex(), s.disk.Remove(s.path+suffixNew))
+		}
+	}()
 	s.recovery = Recovery{Why: why.Error()}
 	h := &healer{s: s, f: f}
 	if h.gather(); h.foreign() {
@@ -52,6 +60,7 @@ func (s *Spool) heal(f *found, why error) error {
 			return errors.Join(err, s.healed())
 		}
 	}
+	s.at = s.path + suffixNew
 	for _, b := range h.bases() {
 		err := h.try(b)
 		if errors.Is(err, ErrDamaged) {
@@ -64,7 +73,7 @@ func (s *Spool) heal(f *found, why error) error {
 		if err != nil {
 			return err
 		}
-		return s.goOn(h.highest)
+		return h.goOn()
 	}
 	return errors.New("no base of the store could be made") // the last one is made of nothing
 }
@@ -161,23 +170,23 @@ func (h *healer) reach(applied uint64) uint64 {
 // bases lists what could be begun from, the best first.
 func (h *healer) bases() []base {
 	var out []base
-	add := func(name string, applied uint64, open func() error) {
-		out = append(out, base{name, applied, h.reach(applied), open})
+	add := func(name string, applied uint64, open func() error, proved bool) {
+		out = append(out, base{name, applied, h.reach(applied), open, proved})
 	}
 	if h.copied {
-		add("the copy", h.copy.applied, h.fromCopy)
+		add("the copy", h.copy.applied, h.fromCopy, true)
 	}
 	if h.reach(0) > 0 {
-		add("the log", 0, h.fromNothing)
+		add("the log", 0, h.fromNothing, true)
 	}
 	if h.f.readable && h.f.standing.lineage == h.lineage && h.f.standing.format == format {
-		add("the index", h.f.standing.applied, h.fromIndex)
+		add("the index", h.f.standing.applied, h.fromIndex, false)
 	}
 	if cp, _, err := h.checkpoint(); err == nil {
-		add("the checkpoint", cp.applied, h.fromCheckpoint)
+		add("the checkpoint", cp.applied, h.fromCheckpoint, false)
 	}
 	slices.SortStableFunc(out, func(a, b base) int { return cmp.Compare(b.reach, a.reach) })
-	return append(out, base{"what could be read", 0, 0, h.fromPieces}, base{"nothing", 0, 0, h.fromNothing})
+	return append(out, base{"what could be read", 0, 0, h.fromPieces, false}, base{"nothing", 0, 0, h.fromNothing, false})
 }
 
 // checkpoint finds the last one of the log.
@@ -198,6 +207,7 @@ func (h *healer) checkpoint() (cp checkpoint, m meta, err error) {
 func (h *healer) try(b base) error {
 	s := h.s
 	s.lineage, s.applied, s.recovery.Replayed = h.lineage, b.applied, 0
+	s.needless = b.proved && b.reach >= h.wanted
 	if err := b.open(); err != nil {
 		return err
 	}
@@ -249,10 +259,7 @@ func (h *healer) fromCopy() error {
 	if _, err := proveCopy(s.disk, s.path+suffixCopy); err != nil {
 		return err
 	}
-	if err := s.setAside(s.path); err != nil {
-		return err
-	}
-	if err := s.disk.Rename(s.path+suffixCopy, s.path); err != nil {
+	if err := s.beside(s.path+suffixCopy, h.copy.size); err != nil {
 		return err
 	}
 	if err := s.openIndex(mapFor(h.copy.size)); err != nil {
@@ -273,13 +280,10 @@ func (h *healer) stands(applied uint64) error {
 
 func (h *healer) fromNothing() error {
 	s := h.s
-	if err := s.setAside(s.path); err != nil {
-		return err
-	}
 	if s.lineage == 0 {
 		s.lineage = 1
 	}
-	return s.makeIndex(0, false)
+	return s.makingWay(func() error { return s.makeIndex(0, false) })
 }
 
 // walked walks through one state of the index before anything of it is
@@ -301,6 +305,9 @@ func (h *healer) fromIndex() error {
 	if err := h.walked(h.f.metas[0], true); err != nil {
 		return err
 	}
+	if err := h.s.beside(h.s.path, h.f.size); err != nil {
+		return err
+	}
 	if err := h.s.openIndex(mapFor(h.f.metas[0].bytes())); err != nil {
 		return err
 	}
@@ -312,26 +319,84 @@ func (h *healer) fromCheckpoint() error {
 	if err == nil {
 		err = h.walked(m, false)
 	}
+	if err == nil {
+		err = h.s.beside(h.s.path, h.f.size)
+	}
 	if err != nil {
 		return err
 	}
 	return h.s.rollBack(h.f, cp)
 }
 
-// goOn begins a new segment behind all that there ever was.
-func (s *Spool) goOn(highest uint64) error {
-	s.number = max(highest, s.applied, s.number)
+// beside copies an index, or as much of it as size tells, to where it is made
+// again. The file itself is left alone, so that a loss of power takes nothing.
+func (s *Spool) beside(from string, size int64) error {
+	return s.makingWay(func() error { return s.copyBeside(from, size) })
+}
+
+func (s *Spool) copyBeside(from string, size int64) error {
+	if err := s.disk.Remove(s.at); err != nil {
+		return err
+	}
+	in, err := s.disk.Open(from, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	out, err := s.disk.Open(s.at, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return errors.Join(err, in.Close())
+	}
+	w := copyWriter{f: out, breathe: func() error { return nil }}
+	_, err = io.CopyBuffer(&w, io.NewSectionReader(in, 0, size), make([]byte, zeroBytes))
+	return errors.Join(err, out.Close(), in.Close())
+}
+
+// goOn puts the index that was made again in its place, and begins a new segment
+// behind all that there ever was. From the first of these steps to the last the
+// mark is there: a start between them heals once more.
+func (h *healer) goOn() error {
+	s := h.s
+	if h.f.heal == "" {
+		if err := s.makingWay(func() error { return s.mark(s.recovery.Why) }); err != nil {
+			return err
+		}
+	}
+	if err := s.disk.SyncIndex(s.at, s.db.Sync); err != nil {
+		return flushFailed(err)
+	}
+	size := s.mapBytes
+	if err := s.closeIndex(); err != nil {
+		return err
+	}
+	s.needless = false
+	if err := s.setAside(s.path); err != nil {
+		return err
+	}
+	err := s.disk.Rename(s.at, s.path)
+	if err == nil {
+		err = s.disk.SyncDir(filepath.Dir(s.path))
+	}
+	if err != nil {
+		return err
+	}
+	s.at = s.path
+	if err := s.openIndex(size); err != nil {
+		return err
+	}
+	s.number = max(h.highest, s.applied, s.number)
 	if err := s.log.close(); err != nil {
 		return err
 	}
-	if err := s.checkpoint(false, 0); err != nil {
-		if isFull(err) {
-			err = fmt.Errorf("%w: %w", ErrFull, err)
-		}
+	if err := s.makingWay(func() error { return s.checkpoint(false, 0) }); err != nil {
 		return err
 	}
 	return s.healed()
 }
 
 // healed forgets the mark: the store is whole.
-func (s *Spool) healed() error { return s.disk.Remove(s.path + suffixHeal) }
+func (s *Spool) healed() error {
+	if err := s.disk.Remove(s.path + suffixHeal); err != nil {
+		return err
+	}
+	return s.disk.SyncDir(filepath.Dir(s.path))
+}

@@ -199,7 +199,7 @@ func (s *Spool) makeRoom(b *bolt.Tx, ops []op, frame []byte) error {
 	full := false
 	if need+reserve > s.real {
 		target := need + reserve + min(growMax, max(growMin, need/8))
-		if err := s.extend(b.Size(), target); isFull(err) {
+		if err := s.secure(b.Size(), target); isFull(err) {
 			full = true
 		} else if err != nil {
 			return err
@@ -245,9 +245,31 @@ func (s *Spool) extend(used, to int64) error {
 	return nil
 }
 
-// settle finds out how much of the file has its place on the disk.
+// secure is extend for what a commit relies on: a start after a loss of power
+// must find that room too, also if the disk has been filled meanwhile.
+func (s *Spool) secure(used, to int64) error {
+	before := s.real
+	err := s.extend(used, to)
+	if s.real > before && (err == nil || isFull(err)) {
+		if serr := s.raw.Sync(); serr != nil {
+			return flushFailed(serr)
+		}
+	}
+	return err
+}
+
+// flushFailed is an error of a flush. Nobody can say what is on disk then, also
+// if the reason is that there is no room: it is not ErrFull.
+func flushFailed(err error) error {
+	if isFull(err) {
+		return fmt.Errorf("flush index: %v", err)
+	}
+	return fmt.Errorf("flush index: %w", err)
+}
+
+// settleReal finds out how much of the file has its place on the disk.
 func (s *Spool) settleReal() error {
-	info, err := os.Stat(s.path)
+	info, err := os.Stat(s.at)
 	if err != nil {
 		return err
 	}
@@ -274,7 +296,7 @@ func (s *Spool) remap() error {
 
 // openIndex opens the index and pins its newest state.
 func (s *Spool) openIndex(mapBytes int) (err error) {
-	if s.db, s.file, err = openBolt(s.path, s.opt.LockWait, mapBytes, false); err != nil {
+	if s.db, s.file, err = openBolt(s.at, s.opt.LockWait, mapBytes, false); err != nil {
 		return err
 	}
 	s.db.NoSync, s.mapBytes = true, mapBytes
@@ -283,7 +305,7 @@ func (s *Spool) openIndex(mapBytes int) (err error) {
 		s.db.AllocSize = s.db.Info().PageSize
 	}
 	if s.raw == nil {
-		if s.raw, err = s.disk.Open(s.path, os.O_RDWR); err != nil {
+		if s.raw, err = s.disk.Open(s.at, os.O_RDWR); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func (s *Spool) mend() error {
 		}
 		s.recovery.Lost = true
 		changed := false
-		err = s.disk.Commit(s.path, func() error {
+		err = s.disk.Commit(s.at, func() error {
 			return guarded(func() error {
 				return s.db.Update(func(b *bolt.Tx) error {
 					m := mender{tx: &Tx{s: s, b: b}}
@@ -223,7 +223,7 @@ func (h *healer) fromPieces() error {
 		return err
 	}
 	for bucket, entries := range pieces.entries {
-		err := s.disk.Commit(s.path, func() error {
+		err := s.disk.Commit(s.at, func() error {
 			return guarded(func() error {
 				return s.db.Update(func(b *bolt.Tx) error {
 					to := b.Bucket([]byte(bucket))
@@ -240,7 +240,7 @@ func (h *healer) fromPieces() error {
 			return err
 		}
 	}
-	return s.disk.Commit(s.path, func() error {
+	return s.disk.Commit(s.at, func() error {
 		return s.db.Update(func(b *bolt.Tx) error { return b.Bucket([]byte(bucketMeta)).SetSequence(pieces.sequences[bucketMeta]) })
 	})
 }

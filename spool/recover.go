@@ -176,11 +176,14 @@ func (s *Spool) makeIndex(mapBytes int, closed bool) error {
 	if err := errors.Join(s.layIndex(db, name, closed), db.Close()); err != nil {
 		return err
 	}
-	if err := s.disk.Rename(name, s.path); err != nil {
-		return err
-	}
-	if err := s.disk.SyncDir(filepath.Dir(s.path)); err != nil {
-		return err
+	if s.at == s.path {
+		err := s.disk.Rename(name, s.path)
+		if err == nil {
+			err = s.disk.SyncDir(filepath.Dir(s.path))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return s.openIndex(max(mapBytes, mapFor(0)))
 }
@@ -294,7 +297,7 @@ func (s *Spool) openAt(m meta) (st standing, err error) {
 }
 
 func (s *Spool) writeRoot(m meta) error {
-	raw, err := s.disk.Open(s.path, os.O_RDWR)
+	raw, err := s.disk.Open(s.at, os.O_RDWR)
 	if err != nil {
 		return err
 	}
@@ -312,7 +315,7 @@ func (s *Spool) putBack(metas []meta) error {
 	if len(metas) == 0 {
 		return nil
 	}
-	raw, err := s.disk.Open(s.path, os.O_RDWR)
+	raw, err := s.disk.Open(s.at, os.O_RDWR)
 	if err != nil {
 		return err
 	}
@@ -344,12 +347,11 @@ func (s *Spool) continueLog(seg *segment, frames []frameRef) error {
 	if err := s.log.again(last); err != nil {
 		return err
 	}
-	err = s.checkpoint(false, 0)
-	if isFull(err) {
-		s.full.Store(true)
-		return nil
+	if err := s.checkpoint(false, 0); !isFull(err) {
+		return err
 	}
-	return err
+	s.full.Store(true) // the next start begins from the former checkpoint
+	return nil
 }
 
 // again writes a frame once more, so that it is flushed.
@@ -359,81 +361,4 @@ func (l *frameLog) again(f frameRef) error {
 		return err
 	}
 	return l.f.Sync()
-}
-
-// replayBytes bounds the frames of one commit of a replay.
-const replayBytes = 1 << 20
-
-// replay brings frames into the index, many in one commit.
-func (s *Spool) replay(frames []frameRef) error {
-	for len(frames) > 0 {
-		n, size := 0, 0
-		for n < len(frames) && (n == 0 || size < replayBytes) {
-			size += len(frames[n].payload)
-			n++
-		}
-		if err := s.replayGroup(frames[:n]); err != nil {
-			return err
-		}
-		frames = frames[n:]
-	}
-	return nil
-}
-
-func (s *Spool) replayGroup(frames []frameRef) error {
-	var ops []op
-	applied := s.applied
-	for _, f := range frames {
-		if f.kind != kindOps {
-			continue
-		}
-		more, err := readOps(f.payload)
-		if err != nil {
-			return err
-		}
-		ops, applied = append(ops, more...), f.number
-	}
-	if len(ops) == 0 {
-		return nil
-	}
-	for {
-		err := s.replayOps(ops, applied)
-		if !errors.Is(err, errRemap) {
-			if err == nil {
-				s.applied, s.clean = applied, false
-				s.recovery.Replayed += len(frames)
-			}
-			return err
-		}
-		if !s.healing {
-			return err // the pin must not move before all is replayed
-		}
-		size := 2 * s.mapBytes
-		if err := errors.Join(s.closeIndex(), s.openIndex(size)); err != nil {
-			return err
-		}
-	}
-}
-
-func (s *Spool) replayOps(ops []op, applied uint64) error {
-	var b *bolt.Tx
-	err := guarded(func() (err error) {
-		if b, err = s.db.Begin(true); err != nil {
-			return err
-		}
-		err = errors.Join(apply(b, ops), s.stamp(b, applied, false))
-		if need := b.Size() + needed(s.db, b, ops); err == nil && need >= int64(s.mapBytes)/4*3 {
-			err = errRemap
-		} else if err == nil && need > s.real {
-			err = s.extend(b.Size(), need)
-		}
-		if err != nil {
-			return err
-		}
-		return s.disk.Commit(s.path, b.Commit)
-	})
-	if b != nil && b.DB() != nil { // not committed
-		err = errors.Join(err, s.rollback(b))
-	}
-	return err
 }

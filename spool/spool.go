@@ -69,6 +69,7 @@ type Options struct {
 // Spool is the open store. Its methods may be called by any goroutine.
 type Spool struct {
 	path     string
+	at       string // of the index: path, or beside it while it is made again
 	opt      Options
 	disk     Disk
 	lock     *os.File
@@ -89,6 +90,7 @@ type Spool struct {
 	pin      *bolt.Tx // holds the pages of the last checkpoint
 	clean    bool     // the last checkpoint is closed, and nothing came after it
 	healing  bool     // Open makes the index from something else than the checkpoint
+	needless bool     // what is being made again is whole: the damaged index is of no use any more
 	mapLeast int
 	full     atomic.Bool
 
@@ -113,7 +115,7 @@ type Spool struct {
 // damaged is mended: Recovery tells how.
 func Open(path string, opt Options) (*Spool, error) {
 	s := &Spool{
-		path: path, opt: opt, disk: opt.Disk, requests: make(chan *request), acked: make(chan struct{}, 1),
+		path: path, at: path, opt: opt, disk: opt.Disk, requests: make(chan *request), acked: make(chan struct{}, 1),
 		closing: make(chan struct{}), stopped: make(chan struct{}), kept: make(chan struct{}), copyDue: make(chan struct{}, 1), copying: make(chan struct{}, 1), sent: map[uint64]struct{}{},
 	}
 	if s.disk == nil {
@@ -171,7 +173,7 @@ func (s *Spool) finish() error {
 		return nil
 	}
 	err := guarded(func() error {
-		return s.disk.Commit(s.path, func() error {
+		return s.disk.Commit(s.at, func() error {
 			return s.db.Update(func(b *bolt.Tx) error { return s.stamp(b, s.applied, true) })
 		})
 	})

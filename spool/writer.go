@@ -119,7 +119,7 @@ func (s *Spool) tidyUp() error {
 		return err
 	}
 	if s.real < used+reserve {
-		return s.extend(used, used+reserve+growMin)
+		return s.secure(used, used+reserve+growMin)
 	}
 	return nil
 }
