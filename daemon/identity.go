@@ -25,6 +25,7 @@ type identity struct {
 	Machine  string `json:"machine"` // hash of the machine's own id; "" where it has none
 	Epoch    uint64 `json:"epoch"`   // starts of this store
 	boot     string
+	counted  bool // this start is in the store; a full disk has no room for it
 }
 
 const metaIdentity = "identity"
@@ -44,7 +45,11 @@ func establish(s *spool.Spool) (identity, error) {
 		id.Epoch++
 		return tx.PutMeta(metaIdentity, id)
 	})
-	id.boot = uuid.NewString()
+	id.boot, id.counted = uuid.NewString(), err == nil
+	if spool.NoRoom(err) { // no reason to stay down: it reads, and refuses
+		id.Epoch--
+		return id, nil
+	}
 	return id, err
 }
 
@@ -70,7 +75,7 @@ func (d *Daemon) noteLoss(r spool.Recovery) error {
 			why += "; the damaged journal was set aside as " + r.Aside
 		}
 	}
-	if last >= d.id.Epoch {
+	if last > d.id.Epoch || last == d.id.Epoch && d.id.counted {
 		lost, why = true, "the journal is older than the last start: it was restored from a copy, or removed"
 	}
 	if lost {
@@ -83,7 +88,9 @@ func (d *Daemon) noteLoss(r spool.Recovery) error {
 		d.log.Warn("the journal was damaged", "why", why, "lost", lost, "frames", r.Replayed)
 	}
 	next := path + ".new"
-	if err := os.WriteFile(next, fmt.Appendln(nil, d.id.Epoch), 0o600); err != nil {
+	if err := os.WriteFile(next, fmt.Appendln(nil, d.id.Epoch), 0o600); spool.NoRoom(err) {
+		return nil // an older number claims less
+	} else if err != nil {
 		return err
 	}
 	return os.Rename(next, path)
