@@ -20,11 +20,11 @@ demo: build ## a shop sells, with no hardware
 
 .PHONY: test
 test: ## all tests
-	go test ./...
+	go test -timeout 20m ./...
 
 .PHONY: race
 race: ## all tests with the race detector
-	go test -race ./...
+	go test -race -timeout 20m ./...
 
 .PHONY: fmt
 fmt: ## fail if a file is not formatted
