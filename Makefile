@@ -71,7 +71,7 @@ sim: ## a shop under a seed: make sim SEED=7 HOURS=24 FAULTS=line,kill; many: ma
 	@go run ./tools/steady $(STEADY)
 	@go test -c -vet=off -overlay $(STEADY)/overlay.json -o dist/sim.test ./daemon/sim
 ifdef SEED
-	@cd daemon/sim && GOMAXPROCS=1 GOGC=off GOMEMLIMIT=1GiB GODEBUG=asyncpreemptoff=1,memprofilerate=0 $(SIM) -test.run '^TestWorldSeed$$' -world.seed $(SEED)
+	@cd daemon/sim && GOMAXPROCS=1 GOGC=off GOMEMLIMIT=2GiB GODEBUG=asyncpreemptoff=1,memprofilerate=0 $(SIM) -test.run '^TestWorldSeed$$' -world.seed $(SEED)
 else
 	@cd daemon/sim && $(SIM) -test.run '^TestWorldSeeds$$' -world.seeds $(or $(SEEDS),20) -world.from $(or $(FROM),1) -world.replays 3 $(if $(PAGE),-world.page)
 endif

@@ -1,7 +1,8 @@
 // Steady makes an overlay of Go's runtime for make sim, so that a seed replays
 // byte for byte: in a bubble of testing/synctest all randomness of the runtime
 // (the order of maps and of select) comes from one fixed source, and nothing
-// takes the only processor away from a goroutine that is in a system call.
+// takes the processor away from a goroutine that is in a system call, if there
+// is only one (GOMAXPROCS=1).
 //
 //	go run ./tools/steady DIR
 //
@@ -29,7 +30,7 @@ var edits = map[string][]edit{
 		{"\nfunc cheaprand() uint32 {\n", "\nfunc cheaprand() uint32 {\n	if getg().bubble != nil {\n		return uint32(bubbleRand())\n	}\n"},
 		{"\nfunc rand() uint64 {\n", "\nfunc rand() uint64 {\n	if getg().bubble != nil {\n		return bubbleRand()\n	}\n"},
 	},
-	"proc.go": {{"		if retake(now) != 0 {", "		if false && retake(now) != 0 {"}},
+	"proc.go": {{"		if retake(now) != 0 {", "		if gomaxprocs > 1 && retake(now) != 0 {"}},
 }
 
 // source is the one source of all goroutines in a bubble.
