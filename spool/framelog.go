@@ -69,6 +69,15 @@ func (l *frameLog) prepare(frame int64) error {
 	return l.makeNext(max(l.size, frame))
 }
 
+// prepareAny is prepare, with a short segment where there is no room for more.
+func (l *frameLog) prepareAny(frame int64) error {
+	err := l.prepare(frame)
+	if short := max(segmentShort, frame); isFull(err) && short < l.size {
+		err = l.makeNext(short)
+	}
+	return err
+}
+
 func (l *frameLog) makeNext(length int64) error {
 	name := l.base + suffixSpare + suffixNew
 	f, err := l.disk.Open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
@@ -102,11 +111,7 @@ func writeZeros(f File, from, to int64) error {
 // rotate begins the next segment with a frame that knows how long it is; need
 // is how many bytes have to fit after it.
 func (l *frameLog) rotate(first uint64, need int64, begin func(length int64) []byte) error {
-	err := l.prepare(frameAlign + need)
-	if short := max(segmentShort, frameAlign+need); isFull(err) && short < l.size {
-		err = l.makeNext(short)
-	}
-	if err != nil {
+	if err := l.prepareAny(frameAlign + need); err != nil {
 		return err
 	}
 	name := l.base + suffixSpare

@@ -48,7 +48,7 @@ type base struct {
 func (s *Spool) heal(f *found, why error) (err error) {
 	s.healing = true
 	defer func() {
-		s.healing, s.needless, s.at = false, false, s.path
+		s.healing, s.needless, s.at = false, nil, s.path
 		if err != nil { // a full disk needs the room
 			err = errors.Join(err, s.closeIndex(), s.disk.Remove(s.path+suffixNew))
 		}
@@ -60,8 +60,13 @@ func (s *Spool) heal(f *found, why error) (err error) {
 			return errors.Join(err, s.healed())
 		}
 	}
+	bases := h.bases()
+	s.needless = h.needless(bases[0])
+	if err := h.begin(); err != nil {
+		return err
+	}
 	s.at = s.path + suffixNew
-	for _, b := range h.bases() {
+	for _, b := range bases {
 		err := h.try(b)
 		if errors.Is(err, ErrDamaged) {
 			s.wedged = s.db != nil // perhaps
@@ -207,7 +212,7 @@ func (h *healer) checkpoint() (cp checkpoint, m meta, err error) {
 func (h *healer) try(b base) error {
 	s := h.s
 	s.lineage, s.applied, s.recovery.Replayed = h.lineage, b.applied, 0
-	s.needless = b.proved && b.reach >= h.wanted
+	s.needless = h.needless(b)
 	if err := b.open(); err != nil {
 		return err
 	}
@@ -328,6 +333,17 @@ func (h *healer) fromCheckpoint() error {
 	return h.s.rollBack(h.f, cp)
 }
 
+// needless tells, when it is asked, whether a base makes up for all of the index.
+func (h *healer) needless(b base) func() bool {
+	return func() bool {
+		if !b.proved || b.reach < h.wanted {
+			return false
+		}
+		_, err := proveCopy(h.s.disk, h.s.path+suffixCopy)
+		return err == nil || b.name != "the copy"
+	}
+}
+
 // beside copies an index, or as much of it as size tells, to where it is made
 // again. The file itself is left alone, so that a loss of power takes nothing.
 func (s *Spool) beside(from string, size int64) error {
@@ -351,16 +367,23 @@ func (s *Spool) copyBeside(from string, size int64) error {
 	return errors.Join(err, out.Close(), in.Close())
 }
 
-// goOn puts the index that was made again in its place, and begins a new segment
-// behind all that there ever was. From the first of these steps to the last the
-// mark is there: a start between them heals once more.
-func (h *healer) goOn() error {
+// begin takes what the end needs, before the index takes all the room: the mark,
+// by which a start that comes between the steps of goOn heals once more, and a
+// segment.
+func (h *healer) begin() error {
 	s := h.s
 	if h.f.heal == "" {
 		if err := s.makingWay(func() error { return s.mark(s.recovery.Why) }); err != nil {
 			return err
 		}
 	}
+	return s.makingWay(func() error { return s.log.prepareAny(0) })
+}
+
+// goOn puts the index that was made again in its place, and begins a new segment
+// behind all that there ever was.
+func (h *healer) goOn() error {
+	s := h.s
 	if err := s.disk.SyncIndex(s.at, s.db.Sync); err != nil {
 		return flushFailed(err)
 	}
@@ -368,7 +391,7 @@ func (h *healer) goOn() error {
 	if err := s.closeIndex(); err != nil {
 		return err
 	}
-	s.needless = false
+	s.needless = nil
 	if err := s.setAside(s.path); err != nil {
 		return err
 	}

@@ -51,7 +51,8 @@ func openBolt(path string, lockWait time.Duration, mapBytes int, readOnly bool) 
 		if p := recover(); p != nil {
 			db, err = nil, damaged(p)
 			if file != nil {
-				_ = file.Close() // it holds the lock
+				letGo(file)
+				_ = file.Close() // nothing was written
 			}
 		}
 	}()

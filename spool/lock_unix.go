@@ -16,3 +16,7 @@ func lockFile(f *os.File) error {
 	}
 	return err
 }
+
+// letGo gives up bbolt's lock on an index that is still mapped: the map holds
+// the file open, and with it the lock.
+func letGo(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

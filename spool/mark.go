@@ -57,6 +57,19 @@ func (s *Spool) setAside(name string) error {
 	return s.disk.SyncDir(filepath.Dir(name))
 }
 
+// fetchBack takes back what a mend had set aside, and could not put anything in
+// its place.
+func (s *Spool) fetchBack() (any bool, err error) {
+	old := asides(s.path)
+	if len(old) == 0 {
+		return false, nil
+	}
+	if err := s.disk.Rename(old[len(old)-1], s.path); err != nil {
+		return false, err
+	}
+	return true, s.disk.SyncDir(filepath.Dir(s.path))
+}
+
 // asides lists what was set aside under a name, the oldest first.
 func asides(name string) []string {
 	entries, err := os.ReadDir(filepath.Dir(name))

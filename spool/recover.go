@@ -81,6 +81,12 @@ func (s *Spool) survey() (*found, error) {
 // recover opens the index in the state that the log proves.
 func (s *Spool) recover() error {
 	f, err := s.survey()
+	if err == nil && !f.index && f.heal != "" {
+		if again, rerr := s.fetchBack(); rerr != nil || again {
+			f, err = s.survey()
+			err = errors.Join(err, rerr)
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
@@ -51,12 +52,17 @@ func (s *Spool) makeWay(full error) error {
 		if names[0] == s.recovery.Aside {
 			s.recovery.Aside = ""
 		}
-	case s.log.spare:
+	case s.log.spare && s.at == s.path: // the end of a mend needs it
 		names, s.log.spare = []string{s.path + suffixSpare}, false
-	case s.needless:
-		names, s.needless = []string{s.path}, false
+	case s.needless != nil && s.needless():
+		names, s.needless = []string{s.path}, nil
 	default:
 		return fmt.Errorf("%w: %w", ErrFull, full)
+	}
+	// The map of an index that bbolt has given up holds its room until the
+	// process ends, unless the file is empty.
+	if f, err := s.disk.Open(names[0], os.O_RDWR|os.O_TRUNC); err == nil {
+		_ = f.Close() // it is removed
 	}
 	return errors.Join(s.disk.Remove(names[0]), s.disk.SyncDir(filepath.Dir(s.path)))
 }

@@ -85,12 +85,12 @@ type Spool struct {
 	// Of the writer.
 	log      frameLog
 	lineage  uint64
-	number   uint64   // of the last frame
-	applied  uint64   // the last frame with changes
-	pin      *bolt.Tx // holds the pages of the last checkpoint
-	clean    bool     // the last checkpoint is closed, and nothing came after it
-	healing  bool     // Open makes the index from something else than the checkpoint
-	needless bool     // what is being made again is whole: the damaged index is of no use any more
+	number   uint64      // of the last frame
+	applied  uint64      // the last frame with changes
+	pin      *bolt.Tx    // holds the pages of the last checkpoint
+	clean    bool        // the last checkpoint is closed, and nothing came after it
+	healing  bool        // Open makes the index from something else than the checkpoint
+	needless func() bool // the damaged index is of no use: what is made instead is whole without it; nil: no
 	mapLeast int
 	full     atomic.Bool
 
@@ -198,8 +198,9 @@ func (s *Spool) closeIndex() error {
 		s.pin = nil
 	}
 	if s.db != nil && s.wedged {
-		// bbolt would wait for the transaction that broke for ever. Without its
-		// file it holds no lock; its map stays until the process ends.
+		// bbolt would wait for the transaction that broke for ever. Its map stays
+		// until the process ends, and would keep the lock.
+		letGo(s.file)
 		errs = append(errs, s.file.Close())
 	} else if s.db != nil {
 		errs = append(errs, s.db.Close())
