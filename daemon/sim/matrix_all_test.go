@@ -175,6 +175,9 @@ func (m *matrix) note(t *testing.T, r matrixResult) {
 	if len(r.violations) > 0 {
 		t.Errorf("alone: %s", r.cell.command())
 	}
+	if len(r.violations) > 0 && m.chosen != "" {
+		progress("matrix: %s: %s", r.cell.command(), r.violations[0]) // the test tells only at its end
+	}
 	if m.chosen != "" && n%matrixEcho == 0 {
 		progress("matrix: %d of %d cells, %d with violations", n, len(m.cells), bad)
 	}
