@@ -154,6 +154,9 @@ func (s *Spool) renewCopy() error {
 		if faults, err = checkFile(name, s.breather()); err == nil {
 			err = damageIn(faults)
 		}
+		if err == nil {
+			err = s.follows(name, t)
+		}
 		if errors.Is(err, ErrDamaged) {
 			s.damage(err)
 		}

@@ -18,6 +18,7 @@
 //	bucket     key                      value
 //	meta       "format"                 raw: version of this layout, 4 bytes
 //	           "log"                    raw: lineage, last frame, closed (index.go)
+//	           "mended"                 raw: frame up to which it need not agree with the log
 //	           sequence of the bucket   the last event number
 //	values     name                     framed JSON: instance id, epoch, …
 //	records    seq                      framed fiscal.Record; sequence: last seq

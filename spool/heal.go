@@ -216,6 +216,11 @@ func (h *healer) try(b base) error {
 	if err := b.open(); err != nil {
 		return err
 	}
+	if !b.proved && b.applied > 0 {
+		if err := h.refresh(b.applied); err != nil {
+			return err
+		}
+	}
 	frames, rest := h.chain(b.applied)
 	if err := s.replay(frames); err != nil {
 		return err
@@ -231,6 +236,9 @@ func (h *healer) try(b base) error {
 		if err := s.mend(); err != nil {
 			return err
 		}
+	}
+	if s.recovery.Lost || len(rest) > 0 {
+		return h.parted()
 	}
 	return nil
 }
