@@ -52,6 +52,8 @@ type town struct {
 	events   map[uint64]bool
 	told     map[string]bool // ids whose end an event has told
 	acked    []string        // ids that the present life has acknowledged to the broker
+	decided  map[string]bool // ids that a person has spoken about
+	doomed   bool            // the power goes right after the next flush
 	isFull   bool            // the disk
 	wasFull  bool            // at some time of the present life
 }
@@ -101,7 +103,7 @@ func newWorld(p plan, dir string, out io.Writer) *town {
 	w := &town{
 		plan: p, network: NewNetwork(), disk: spooltest.NewDisk(dir), trace: newTrace(out), hush: make(chan struct{}),
 		errands: map[string]*chore{}, never: map[fiscal.Money]bool{}, byHand: map[string]string{}, gaveUp: map[string]bool{},
-		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, told: map[string]bool{}, lines: map[string]*Line{}, cents: 10_00,
+		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, told: map[string]bool{}, decided: map[string]bool{}, lines: map[string]*Line{}, cents: 10_00,
 	}
 	w.trace.dir = dir
 	w.trace.add("world", "-", "opens", "seed %d, %s", p.seed, p.text)
@@ -114,9 +116,23 @@ func newWorld(p plan, dir string, out io.Writer) *town {
 		w.devices = append(w.devices, name)
 		opt.Printers[name] = c
 	}
-	w.disk.OnFlush(func() { <-time.After(200*time.Microsecond + w.now("flush", 6*time.Millisecond)) })
+	w.disk.OnFlush(w.flushes)
 	w.shop = &Shop{opt: opt}
 	return w
+}
+
+// flushes is called before each flush: it takes time, and the power may go soon
+// after it.
+func (w *town) flushes() {
+	w.mu.Lock()
+	doomed := w.doomed
+	w.doomed = false
+	w.mu.Unlock()
+	d := 200*time.Microsecond + w.now("flush", 6*time.Millisecond)
+	if doomed {
+		time.AfterFunc(d+w.now("doom", 3*time.Millisecond), func() { w.die(death{kind: "loss", off: w.now("off", time.Minute)}) })
+	}
+	<-time.After(d)
 }
 
 // now draws a duration up to most for something that happens at this instant,
@@ -283,6 +299,9 @@ func (w *town) heal() {
 	}
 	w.fill(false)
 	w.disk.FailFlush(0)
+	w.mu.Lock()
+	w.doomed = false
+	w.mu.Unlock()
 	w.disk.KillAt(0, nil)
 	if w.shop.LifePay != nil {
 		w.shop.LifePay.ClearFaults()

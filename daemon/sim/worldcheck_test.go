@@ -92,6 +92,25 @@ func (w *town) check(e *chore, a Answer) {
 	}
 }
 
+// released wants a person's word for every command that is not held any more,
+// but where kassad may find out by itself.
+func (w *town) released(e *chore, a Answer) {
+	if a.State == fiscal.Held && a.Error != nil {
+		e.held = a.Error.Code
+		return
+	}
+	w.mu.Lock()
+	decided := w.decided[e.id]
+	w.mu.Unlock()
+	switch e.held {
+	case fiscal.CodeLate, fiscal.CodeClosedByOther, fiscal.CodeForeignReceipt, fiscal.CodeOtherStorage:
+		if !decided && !a.Recovered && !a.Dup {
+			w.violation("%s %s was held (%s) and is %s without a person's word", e.verb, e.id, e.held, a.State)
+		}
+	}
+	e.held = ""
+}
+
 // byTotal lists receipts with a total in all ledgers.
 func (w *town) byTotal(b Books, total fiscal.Money) (list []fn.Entry) {
 	for _, serial := range slices.Sorted(maps.Keys(b.Ledgers)) {

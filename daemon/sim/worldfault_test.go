@@ -58,7 +58,7 @@ func (f *fiend) faults() (list []namedFault) {
 		"broker":  {f.brokerCut, f.brokerRestart, f.brokerForgets, f.brokerMute, f.brokerTwice, f.brokerLate},
 		"cloud":   {f.cloudAway, f.lifepay, f.bifit, f.lifepay, f.bifit},
 		"disk":    {f.diskFull},
-		"flush":   {f.flushFails},
+		"flush":   {f.flushFails, f.flushThenLoss},
 		"loss":    {f.powerLoss},
 		"kill":    {f.kill},
 		"killat":  {f.killAtByte, f.killAtWrite},
@@ -367,6 +367,18 @@ func (f *fiend) diskFull() {
 func (f *fiend) flushFails() {
 	f.say("disk", "flush-fails", "")
 	f.w.disk.FailFlush(1 + f.rng.IntN(6))
+}
+
+// flushThenLoss takes the power right after the next flush, which may fail.
+func (f *fiend) flushThenLoss() {
+	fails := oneIn(f.rng, 2)
+	f.say("disk", "flush-loss", "fails %t", fails)
+	f.w.mu.Lock()
+	f.w.doomed = true
+	f.w.mu.Unlock()
+	if fails {
+		f.w.disk.FailFlush(1)
+	}
 }
 
 func (f *fiend) powerLoss() {

@@ -146,6 +146,9 @@ func (p *person) settle(ctx context.Context, r fiscal.Record) {
 	default:
 		body["action"] = "give-up"
 	}
+	p.w.mu.Lock()
+	p.w.decided[r.ID] = true
+	p.w.mu.Unlock()
 	if _, err := p.w.control(ctx, "resolve", body); err != nil {
 		p.w.trace.add("person", r.ID, "refused", "%v: %v", body["action"], err)
 		return

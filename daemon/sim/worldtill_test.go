@@ -27,6 +27,7 @@ type chore struct {
 	refused bool // as a message: no id was bound
 	waiting fiscal.Code
 	denied  bool // refused as a message at some time
+	held    fiscal.Code
 }
 
 // worldTill is a terminal with the habits of real ones.
@@ -232,6 +233,7 @@ func (t *worldTill) answer(ctx context.Context, a Answer) {
 		t.refused(e, a)
 		return
 	}
+	t.w.released(e, a)
 	e.state, e.refused = a.State, false
 	if a.Final {
 		if !e.over {
