@@ -271,6 +271,9 @@ func olderThan(metas []meta, txid uint64) bool {
 // roots are put back as they were.
 func (s *Spool) rollBack(f *found, cp checkpoint) (err error) {
 	m, _ := readMeta(cp.image)
+	if err := s.straight(m); err != nil {
+		return err
+	}
 	if len(f.metas) == 0 || !bytes.Equal(f.metas[0].image[16:], cp.image[16:]) {
 		if err := s.writeRoot(m); err != nil {
 			return err
