@@ -2,6 +2,7 @@ package shtrih
 
 import (
 	"context"
+	"fmt"
 
 	"kassad/fiscal"
 )
@@ -62,9 +63,38 @@ func (d *Driver) submitCash(ctx context.Context, doc fiscal.Document, base fisca
 		code = cmdCashOut
 	}
 	if _, err := d.perform(ctx, encodeCash(code, d.opt.Password, doc.Amount)); err != nil {
-		return fiscal.Receipt{}, d.refine(ctx, err)
+		return fiscal.Receipt{}, d.unmoved(ctx, d.refine(ctx, err), base)
 	}
-	return d.cashReceipt(ctx, doc, base), nil
+	r := d.cashReceipt(ctx, doc, base)
+	if want := drawerAfter(doc, base); r.Drawer != nil && *r.Drawer != want {
+		return fiscal.Receipt{}, fiscal.Fail(fiscal.OutcomeUnknown, fiscal.CodePrinterFault,
+			fmt.Errorf("the drawer has %s after command %02Xh, want %s", *r.Drawer, code, want))
+	}
+	return r, nil
+}
+
+// unmoved lets a refusal stand if the counters are those of before: an LRC of
+// one byte may let a damaged answer pass that reads as a refusal. Else it is in
+// doubt, and Find tells.
+func (d *Driver) unmoved(ctx context.Context, cause error, base fiscal.Baseline) error {
+	e := *toFiscal(cause)
+	if e.Outcome != fiscal.OutcomeRejected {
+		return cause
+	}
+	var now fiscal.Baseline
+	if err := d.cashCounters(ctx, &now); err != nil || now.CashIn != base.CashIn || now.CashOut != base.CashOut {
+		d.log.Warn("a refusal is not believed", "because", cause, "in", now.CashIn, "out", now.CashOut, "err", err)
+		e.Outcome = fiscal.OutcomeUnknown
+	}
+	return &e
+}
+
+// drawerAfter is what the drawer has when the movement was made as ordered.
+func drawerAfter(doc fiscal.Document, base fiscal.Baseline) fiscal.Money {
+	if doc.Verb == fiscal.VerbCashOut {
+		return base.Drawer - doc.Amount
+	}
+	return base.Drawer + doc.Amount
 }
 
 // cashReceipt describes a cash movement that has happened.

@@ -64,9 +64,7 @@ func (d *Driver) submitReceipt(ctx context.Context, doc fiscal.Document, base fi
 		return fiscal.Receipt{}, untouched(err)
 	}
 	if _, err := d.perform(ctx, p.open); err != nil {
-		// A refused opening has opened nothing: what is open, if anything, is
-		// not ours.
-		return fiscal.Receipt{}, d.refine(ctx, err)
+		return fiscal.Receipt{}, d.unopened(ctx, err)
 	}
 	keyed, err := d.sendKey(ctx, p.key)
 	if err == nil {
@@ -90,6 +88,20 @@ func (d *Driver) submitReceipt(ctx context.Context, doc fiscal.Document, base fi
 		r.Key = ""
 	}
 	return d.complete(ctx, doc, r, m, base)
+}
+
+// unopened is the end of a receipt whose opening was refused. It has opened
+// nothing: what is open, if anything, is not ours. But a damaged answer may read
+// as a refusal of content; then what is open is looked at by Find.
+func (d *Driver) unopened(ctx context.Context, cause error) error {
+	e := *toFiscal(d.refine(ctx, cause))
+	if e.Outcome == fiscal.OutcomeRejected && e.Code == fiscal.CodeDeviceRefused {
+		if st, err := d.shortStatus(ctx); err != nil || st.mode == modeDocument {
+			d.log.Warn("a refusal is not believed", "because", cause, "err", err)
+			e.Outcome = fiscal.OutcomeUnknown
+		}
+	}
+	return &e
 }
 
 // sendKey sends our key where it is a requisite of its own. A device or a
