@@ -36,7 +36,7 @@ type matrixBench struct {
 	warm   bool   // a document was made in this life of the daemon
 	strike func() // kills the daemon, once a cell
 	killed atomic.Bool
-	lives  sync.Mutex // one start of a daemon at a time
+	lives  chan struct{} // one start of a daemon at a time; a mutex would stop virtual time
 
 	mu      sync.Mutex
 	revived chan struct{} // closed: the daemon that was struck last runs again
@@ -63,7 +63,7 @@ func onBench(t *testing.T, backend *matrixBackend, log *slog.Logger, story func(
 	dir := matrixDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		<-time.After(time.Until(virtualStart))
-		b := &matrixBench{t: t, ctx: t.Context(), disk: spooltest.NewDisk(dir), dir: dir, network: NewNetwork(), backend: backend}
+		b := &matrixBench{t: t, ctx: t.Context(), disk: spooltest.NewDisk(dir), dir: dir, network: NewNetwork(), backend: backend, lives: make(chan struct{}, 1)}
 		opt := backend.options(b)
 		opt.Dir, opt.Network, opt.Disk, opt.Log = dir, b.network, b.disk, log
 		defer func() {
@@ -262,8 +262,8 @@ func (b *matrixBench) renew() {
 		b.line.Reset()
 		return
 	}
-	b.lives.Lock()
-	defer b.lives.Unlock()
+	b.lives <- struct{}{}
+	defer func() { <-b.lives }()
 	if err := b.backend.again(b); err != nil && !b.killed.Load() {
 		b.t.Error(err)
 	}
@@ -363,8 +363,8 @@ func (b *matrixBench) count(o matrixOrder, place string) (map[string]int64, erro
 
 // revive starts the daemon again after its death.
 func (b *matrixBench) revive() {
-	b.lives.Lock()
-	defer b.lives.Unlock()
+	b.lives <- struct{}{}
+	defer func() { <-b.lives }()
 	b.warm = false
 	b.shop.Kill()
 	<-time.After(matrixRevive)
