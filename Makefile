@@ -66,6 +66,9 @@ matrix-part: ## one of a hundred parts of the cut matrix, by the hour
 	GOGC=400 MATRIX_SHARD=$(MATRIX_SHARD) go test -count=1 -run '^TestMatrix$$' -timeout 30m ./daemon/sim -matrix part
 matrix-part: MATRIX_SHARD ?= $(shell echo $$(($$(date +%s) / 3600 % 100)))/100
 
+STEADY := dist/steady
+SIM     = ../../dist/sim.test -test.timeout 0 -world.hours $(or $(HOURS),24) -world.faults '$(FAULTS)'
+
 .PHONY: sim
 sim: ## a shop under a seed: make sim SEED=7 HOURS=24 FAULTS=line,kill; many: make sim SEEDS=300 FROM=1; PAGE=1: into docs/proof.md
 	@go run ./tools/steady $(STEADY)
@@ -78,7 +81,7 @@ endif
 
 .PHONY: planted
 planted: ## bugs that the simulation must find, into docs/proof.md: make planted P=resend-on-lost-reply
-	@cd daemon/sim && go test -count=1 -timeout 0 -run '^TestPlanted$$' . -planted $(or $(P),all) $(if $(P),,-planted.page)
+	@cd daemon/sim && go test -count=1 -v -timeout 0 -run '^TestPlanted$$' . -planted $(or $(P),all) $(if $(P),,-planted.page)
 
 .PHONY: chaos
 chaos: ## kill -9 of daemon, broker and printer: make chaos T=1h SEED=7
