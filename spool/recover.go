@@ -349,11 +349,12 @@ func (s *Spool) continueLog(seg *segment, frames []frameRef) error {
 	if len(frames) == 1 {
 		return nil
 	}
-	if err := s.replay(frames[1:]); err != nil {
+	// A kill may have come before the last flush: the frame was read from memory
+	// only, and the index must not have what the log may still lose.
+	if err := s.log.again(last); err != nil {
 		return err
 	}
-	// The last flush may have failed: the frame was read from memory only.
-	if err := s.log.again(last); err != nil {
+	if err := s.replay(frames[1:]); err != nil {
 		return err
 	}
 	if err := s.checkpoint(false, 0); !isFull(err) {
