@@ -33,4 +33,11 @@ func lockStore(path string, wait time.Duration, flag int) (*os.File, error) {
 	}
 }
 
+// unlock gives a lock back at once. Closing alone would leave it to a process
+// that is being started, which has our descriptors until it has begun.
+func unlock(f *os.File) error {
+	letGo(f)
+	return f.Close()
+}
+
 var errLockHeld = errors.New("the lock is held")

@@ -17,6 +17,6 @@ func lockFile(f *os.File) error {
 	return err
 }
 
-// letGo gives up bbolt's lock on an index that is still mapped: the map holds
-// the file open, and with it the lock.
+// letGo gives up a lock on a file that stays open elsewhere: in a map, or in a
+// process that is being started.
 func letGo(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

@@ -188,7 +188,7 @@ func (s *Spool) finish() error {
 
 // giveUp closes what is open.
 func (s *Spool) giveUp() error {
-	return errors.Join(s.closeIndex(), s.log.close(), s.lock.Close())
+	return errors.Join(s.closeIndex(), s.log.close(), unlock(s.lock))
 }
 
 func (s *Spool) closeIndex() error {
