@@ -95,6 +95,10 @@ func (w *town) check(e *chore, a Answer) {
 // released wants a person's word for every command that is not held any more,
 // but where kassad may find out by itself.
 func (w *town) released(e *chore, a Answer) {
+	if a.N <= e.n {
+		return
+	}
+	e.n = a.N
 	if a.State == fiscal.Held && a.Error != nil {
 		e.held = a.Error.Code
 		return

@@ -28,6 +28,7 @@ type chore struct {
 	waiting fiscal.Code
 	denied  bool // refused as a message at some time
 	held    fiscal.Code
+	n       int // of the latest answer; what was sent twice comes again
 }
 
 // worldTill is a terminal with the habits of real ones.
