@@ -224,11 +224,14 @@ func (t *worldTill) answer(ctx context.Context, a Answer) {
 	if a.Error != nil {
 		detail += " " + string(a.Error.Code)
 	}
-	e.waiting = ""
+	waiting := fiscal.Code("")
 	if a.Waiting != nil {
-		detail += " waiting " + string(a.Waiting.Code)
-		e.waiting = a.Waiting.Code
+		waiting = a.Waiting.Code
+		detail += " waiting " + string(waiting)
 	}
+	t.w.mu.Lock()
+	e.waiting = waiting
+	t.w.mu.Unlock()
 	t.w.trace.add(t.name, a.ID, string(a.State), "%s", detail)
 	if refusedMessage(a) {
 		t.refused(e, a)
