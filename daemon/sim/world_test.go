@@ -248,6 +248,7 @@ func (w *town) settle(ctx context.Context) time.Duration {
 
 // unsettled lists what has not ended.
 func (w *town) unsettled() (list []string) {
+	synctest.Wait() // the tills note what they hear by themselves
 	w.mu.Lock()
 	for _, e := range w.order {
 		if !e.over {
