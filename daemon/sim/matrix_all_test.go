@@ -203,8 +203,11 @@ func (m *matrix) finish(t *testing.T) {
 	if m.chosen != "all" || t.Failed() {
 		return
 	}
-	all, err := m.save()
-	if err == nil && all != nil {
+	if err := m.save(); err != nil {
+		t.Fatal(err)
+	}
+	all, err := gather(m.shard[1], m.lanes)
+	if err == nil {
 		err = all.write(proofPage)
 	}
 	if err != nil {

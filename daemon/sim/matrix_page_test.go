@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,6 +41,8 @@ type matrixRow struct {
 type matrixPart struct {
 	Took time.Duration
 	Rows []*matrixRow
+
+	Parts, Of int // of a sum of parts
 }
 
 // part adds the cells up, in the order in which they are listed.
@@ -80,37 +83,43 @@ func (p *matrixPart) add(row *matrixRow) {
 	}
 }
 
-// save keeps what this run has shown. all is the whole matrix once every shard
-// has been run; until then it is nil.
-func (m *matrix) save() (all *matrixPart, err error) {
-	name := func(i int) string { return filepath.Join(matrixParts, fmt.Sprintf("%d-of-%d.json", i, m.shard[1])) }
+// save keeps what this run has shown.
+func (m *matrix) save() error {
 	text, err := json.Marshal(m.part())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.MkdirAll(matrixParts, 0o755); err != nil {
-		return nil, err
+		return err
 	}
-	if err := os.WriteFile(name(m.shard[0]), text, 0o644); err != nil {
-		return nil, err
-	}
-	all = &matrixPart{}
-	for i := range m.shard[1] {
-		text, err := os.ReadFile(name(i))
+	return os.WriteFile(partName(m.shard[0], m.shard[1]), text, 0o644)
+}
+
+func partName(i, n int) string { return filepath.Join(matrixParts, fmt.Sprintf("%d-of-%d.json", i, n)) }
+
+// gather adds up those of n parts that have been run. lanes are the order of
+// the rows.
+func gather(n int, lanes map[string]int) (matrixPart, error) {
+	all := matrixPart{Of: n}
+	for i := range n {
+		text, err := os.ReadFile(partName(i, n))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
+			continue
 		}
 		var p matrixPart
 		if err = errors.Join(err, json.Unmarshal(text, &p)); err != nil {
-			return nil, fmt.Errorf("%s: %w", name(i), err)
+			return all, fmt.Errorf("part %d: %w", i, err)
 		}
+		all.Parts++
 		all.Took += p.Took
 		for _, row := range p.Rows {
 			all.add(row)
 		}
 	}
-	order := func(r *matrixRow) int { return m.lanes[string(r.Verb)+"/"+r.Backend] }
-	slices.SortStableFunc(all.Rows, func(a, b *matrixRow) int { return order(a) - order(b) })
+	lane := func(r *matrixRow) int { return lanes[string(r.Verb)+"/"+r.Backend] }
+	slices.SortFunc(all.Rows, func(a, b *matrixRow) int {
+		return cmp.Or(lane(a)-lane(b), strings.Compare(a.Fault, b.Fault))
+	})
 	return all, nil
 }
 
@@ -128,7 +137,7 @@ func (p *matrixPart) page() string {
 			fmt.Fprintf(&held, "- %s, `%s`, %s: `%s`, %d\n", r.Backend, r.Verb, r.Fault, code, r.Held[code])
 		}
 	}
-	head := fmt.Sprintf("\n%d points, %d violations, %s. At %d points the exchange was over before the fault.\n\n", points, bad, p.Took.Round(time.Second), missed)
+	head := fmt.Sprintf("\nParts run: %d of %d. %d points, %d violations, %s. At %d points the exchange was over before the fault.\n\n", p.Parts, p.Of, points, bad, p.Took.Round(time.Second), missed)
 	if held.Len() > 0 {
 		return head + table.String() + "\nHeld for a person:\n\n" + held.String()
 	}
