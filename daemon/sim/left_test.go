@@ -10,6 +10,27 @@ import (
 
 const registerItem = 0xFF46
 
+// paperEnds leaves our receipt open on the printer.
+var paperEnds = printer.Fault{When: printer.Command(registerItem), Do: printer.RunOutOfPaper{When: printer.After}}
+
+// inDoubt is a shop in which a fault has met a sale until it was held, and a
+// person has decided about it.
+func inDoubt(t *testing.T, fault printer.Fault, decide fiscal.Action) (*Shop, *Till, *pending) {
+	t.Helper()
+	policy := impatient()
+	policy.Unknown, policy.Foreign = 300*time.Millisecond, 300*time.Millisecond
+	s := openShop(t, Options{Printers: map[string]printer.Config{"front": shifted(printer.Config{}, time.Now())}, Config: hurried, Policy: policy})
+	disown(s, "front", 2)
+	till := openTill(t, s, "till1")
+	s.Printers["front"].Inject(fault)
+	sale := begin(t, till, fiscal.VerbSale, orders()[0].body)
+	sale.held(fiscal.CodeNeedsPerson)
+	if err := resolve(t, s, sale.id, decide, 0); err != nil {
+		t.Fatal(err)
+	}
+	return s, till, sale
+}
+
 // The paper ends in the middle of a receipt, for longer than unknown_after, and
 // a person decides while the receipt is still open on the printer. What comes
 // next, an X report or a sale, finds our own receipt there and cancels it; also
@@ -31,18 +52,8 @@ func TestOwnReceiptLeftOpen(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			policy := impatient()
-			policy.Unknown = 300 * time.Millisecond
-			s := openShop(t, Options{Printers: map[string]printer.Config{"front": shifted(printer.Config{}, time.Now())}, Config: hurried, Policy: policy})
-			disown(s, "front", 2)
-			till := openTill(t, s, "till1")
+			s, till, sale := inDoubt(t, paperEnds, c.decide)
 			p := s.Printers["front"]
-			p.Inject(printer.Fault{When: printer.Command(registerItem), Do: printer.RunOutOfPaper{When: printer.After}})
-			sale := begin(t, till, fiscal.VerbSale, orders()[0].body)
-			sale.held(fiscal.CodeNeedsPerson)
-			if err := resolve(t, s, sale.id, c.decide, 0); err != nil {
-				t.Fatal(err)
-			}
 			if c.cancel {
 				a, err := till.Call(t.Context(), fiscal.VerbCancel, obj{"id": sale.id})
 				if err != nil || a.Error == nil || a.Error.Code != fiscal.CodeNotBegunOnly {
@@ -75,18 +86,8 @@ func TestCancelAfterARetryInDoubt(t *testing.T) {
 	for name, back := range map[string]bool{"the printer comes back": true, "it does not": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			policy := impatient()
-			policy.Unknown = 300 * time.Millisecond
-			s := openShop(t, Options{Printers: map[string]printer.Config{"front": shifted(printer.Config{}, time.Now())}, Config: hurried, Policy: policy})
-			disown(s, "front", 2)
-			till := openTill(t, s, "till1")
+			s, till, sale := inDoubt(t, printer.Fault{When: printer.Command(closeReceipt, closeReceiptV3), Do: printer.ExecuteThenPowerCycle{Off: time.Hour}}, fiscal.ResolveRetry)
 			p := s.Printers["front"]
-			p.Inject(printer.Fault{When: printer.Command(closeReceipt, closeReceiptV3), Do: printer.ExecuteThenPowerCycle{Off: time.Hour}})
-			sale := begin(t, till, fiscal.VerbSale, orders()[0].body)
-			sale.held(fiscal.CodeNeedsPerson)
-			if err := resolve(t, s, sale.id, fiscal.ResolveRetry, 0); err != nil {
-				t.Fatal(err)
-			}
 			a, err := till.Call(t.Context(), fiscal.VerbCancel, obj{"id": sale.id})
 			if err != nil || a.Error == nil || a.Error.Code != fiscal.CodeNotBegunOnly {
 				t.Fatalf("cancel: %s, %v", a.Raw, err)
@@ -111,18 +112,8 @@ func TestCancelAfterARetryInDoubt(t *testing.T) {
 // behind before.
 func TestForeignReceiptAfterOurs(t *testing.T) {
 	t.Parallel()
-	policy := impatient()
-	policy.Unknown, policy.Foreign = 300*time.Millisecond, 300*time.Millisecond
-	s := openShop(t, Options{Printers: map[string]printer.Config{"front": shifted(printer.Config{}, time.Now())}, Config: hurried, Policy: policy})
-	disown(s, "front", 2)
-	till := openTill(t, s, "till1")
+	s, till, _ := inDoubt(t, paperEnds, fiscal.ResolveGiveUp)
 	p := s.Printers["front"]
-	p.Inject(printer.Fault{When: printer.Command(registerItem), Do: printer.RunOutOfPaper{When: printer.After}})
-	sale := begin(t, till, fiscal.VerbSale, orders()[0].body)
-	sale.held(fiscal.CodeNeedsPerson)
-	if err := resolve(t, s, sale.id, fiscal.ResolveGiveUp, 0); err != nil {
-		t.Fatal(err)
-	}
 	p.PaperIn()
 	// Somebody cancels ours at the printer and begins a refund.
 	p.Execute([]byte{0x88, 30, 0, 0, 0})
