@@ -92,7 +92,7 @@ func childSale(s *Spool, id string, said chan<- string) error {
 // store opens, Check finds nothing, and all that was said is there.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
+	if testing.Short() && os.Getenv("CI") != "true" {
 		t.Skip("takes seconds")
 	}
 	path := filepath.Join(t.TempDir(), "kassad.db")

@@ -80,6 +80,11 @@ func (s *Spool) survey() (*found, error) {
 
 // recover opens the index in the state that the log proves.
 func (s *Spool) recover() error {
+	// A kill may have come between a rename and its flush: the name is there for
+	// us, and would not be after a loss of power.
+	if err := s.disk.SyncDir(filepath.Dir(s.path)); err != nil {
+		return err
+	}
 	f, err := s.survey()
 	if err == nil && !f.index && f.heal != "" {
 		if again, rerr := s.fetchBack(); rerr != nil || again {
