@@ -86,7 +86,7 @@ func (w *worker) unproved(r fiscal.Record, base fiscal.Baseline) (*fiscal.Error,
 // elsewhere tells why a receipt that was settled before a journal was lost may
 // be in a cloud of its route: no cloud can be searched (design 5.9).
 func (w *worker) elsewhere(r fiscal.Record) (*fiscal.Error, error) {
-	if !r.Verb.Receipt() || !w.routes.hasCloud(r.Route, w.cfg.Name) {
+	if !r.Verb.Receipt() || !w.router.hasCloud(r.Route, w.cfg.Name) {
 		return nil, nil
 	}
 	rebuilt, err := w.journal.rebuiltAt()
@@ -220,7 +220,7 @@ func (w *worker) claimLate(fn string, doc fiscal.ArchivedDocument) error {
 	}
 	heard, err := w.journal.hear(r.ID, w.cfg.Name, doc.Key, fiscal.Verdict{Finding: fiscal.Made, Receipt: w.receiptOf(entry, r, "")})
 	if err == nil {
-		w.routes.handOver(heard)
+		w.router.handOver(heard)
 	}
 	return err
 }

@@ -56,6 +56,21 @@ func (c Config) route(name string) (RouteConfig, bool) {
 	return RouteConfig{}, false
 }
 
+// routes are all routes by name, for who asks often.
+func (c Config) routes() map[string]RouteConfig {
+	all := map[string]RouteConfig{}
+	for _, name := range c.Backends() {
+		all[name], _ = c.route(name)
+	}
+	for _, r := range c.Routes {
+		all[r.Name] = r
+	}
+	if r, ok := c.route(DefaultRoute); ok {
+		all[DefaultRoute] = r
+	}
+	return all
+}
+
 // Backends are the devices and clouds, in the order of the file.
 func (c Config) Backends() []string {
 	var names []string

@@ -139,7 +139,7 @@ func (d *Daemon) build() (err error) {
 	d.journal = &journal{
 		spool: d.spool, topics: d.topics, kick: d.kick, moved: d.spoolChanged, told: d.told, policies: map[string]fiscal.Policy{},
 	}
-	d.router = &router{cfg: d.cfg, workers: d.workers, alerts: d.alerts, info: func(name string) *fiscal.Info { return d.view(name).Info }}
+	d.router = &router{routes: d.cfg.routes(), workers: d.workers, alerts: d.alerts, info: func(name string) *fiscal.Info { return d.view(name).Info }}
 	if err := d.buildLinks(); err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
 	}
 	d.journal.policies[dc.Name] = policy
 	return &worker{
-		cfg: dc, backend: backend, cloud: cloud, routes: d.router, can: capabilities(backend), journal: d.journal, alerts: d.alerts, log: d.log, policy: policy,
+		cfg: dc, backend: backend, cloud: cloud, router: d.router, can: capabilities(backend), journal: d.journal, alerts: d.alerts, log: d.log, policy: policy,
 		began: d.started, late: time.Duration(d.cfg.LateAfter), paused: d.rivals.paused, stopping: d.stopping,
 		arrivals: newMailbox(), requests: make(chan func(context.Context)),
 		onStatus: func(v deviceView) { d.deviceChanged(dc.Name, v) },

@@ -61,7 +61,7 @@ func (w *worker) clearNotices() {
 	w.alerts.clear(w.cfg.Name, fiscal.CodeForeignDocument)
 	w.alerts.clear(w.cfg.Name, fiscal.CodeStoreRecovered)
 	w.alerts.clear("", fiscal.CodeStoreRecovered)
-	for name := range w.routes.workers { // of every backend: a cloud has no shift to close
+	for name := range w.router.workers { // of every backend: a cloud has no shift to close
 		w.alerts.clear(name, fiscal.CodeLateDocument)
 	}
 }

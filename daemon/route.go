@@ -14,7 +14,7 @@ const sendOnEvery = time.Second
 
 // router knows which backend a receipt may go to (design 6).
 type router struct {
-	cfg     Config
+	routes  map[string]RouteConfig
 	workers map[string]*worker
 	alerts  *alertBook
 	info    func(device string) *fiscal.Info // nil while it is not known
@@ -65,8 +65,7 @@ func (r *router) able(route RouteConfig, verb fiscal.Verb, doc fiscal.Document) 
 
 // hasCloud tells whether a route has a cloud beside one backend.
 func (r *router) hasCloud(route, beside string) bool {
-	rc, _ := r.cfg.route(route)
-	return slices.ContainsFunc(rc.Backends, func(name string) bool {
+	return slices.ContainsFunc(r.routes[route].Backends, func(name string) bool {
 		w := r.workers[name]
 		return name != beside && w != nil && w.cloud != nil
 	})
@@ -128,7 +127,7 @@ func needsContact(refusals []*fiscal.Error) bool {
 // next picks where a receipt goes that waits at a backend which has been ill
 // for a time. "" keeps it there; a refusal ends it.
 func (r *router) next(rec fiscal.Record, ill time.Duration, now time.Time) (string, *fiscal.Error) {
-	route, ok := r.cfg.route(rec.Route)
+	route, ok := r.routes[rec.Route]
 	if !ok || ill < time.Duration(route.FallbackAfter) {
 		return "", nil
 	}
@@ -158,9 +157,8 @@ func (w *worker) waitsForOlder(it *item, now time.Time) bool {
 	if now.Sub(w.healed) >= olderWait && !w.fit.shown() || !w.mayLeave(it) {
 		return false
 	}
-	route, _ := w.routes.cfg.route(it.record.Route)
-	return slices.ContainsFunc(route.Backends, func(name string) bool {
-		other := w.routes.workers[name]
+	return slices.ContainsFunc(w.router.routes[it.record.Route].Backends, func(name string) bool {
+		other := w.router.workers[name]
 		if other == nil || other == w {
 			return false
 		}
@@ -184,10 +182,10 @@ func (w *worker) canSendOn() bool { return slices.ContainsFunc(w.queue, w.mayLea
 
 func (w *worker) mayLeave(it *item) bool {
 	r := &it.record
-	if r.State != fiscal.Accepted || !r.Verb.Receipt() || w.routes == nil {
+	if r.State != fiscal.Accepted || !r.Verb.Receipt() || w.router == nil {
 		return false
 	}
-	route, ok := w.routes.cfg.route(r.Route)
+	route, ok := w.router.routes[r.Route]
 	return ok && (len(route.Backends) > 1 || route.NoContact == NoContactRefuse)
 }
 
@@ -200,7 +198,7 @@ func (w *worker) sendOn(ctx context.Context) error {
 	ill, why := w.fit.ill(now)
 	if w.wasIll && ill == 0 {
 		w.healed = now
-		w.routes.nudge(w) // what waits elsewhere may be older than what waits here
+		w.router.nudge(w) // what waits elsewhere may be older than what waits here
 	}
 	w.wasIll = ill > 0
 	if ill == 0 || w.fit.may(now) { // the next one here may try
@@ -210,7 +208,7 @@ func (w *worker) sendOn(ctx context.Context) error {
 		if !w.mayLeave(it) {
 			continue
 		}
-		to, refusal := w.routes.next(it.record, ill, now)
+		to, refusal := w.router.next(it.record, ill, now)
 		ev := fiscal.Event{Kind: fiscal.EventMove, Device: to}
 		switch {
 		case refusal != nil:
@@ -224,7 +222,7 @@ func (w *worker) sendOn(ctx context.Context) error {
 		if r := it.record; r.Device == to && to != "" {
 			w.log.Warn("sent on", "id", r.ID, "from", w.cfg.Name, "to", to, "why", string(why))
 			w.alerts.raise(w.cfg.Name, fiscal.CodeRouteFallback, to)
-			w.routes.workers[to].arrivals.put(r)
+			w.router.workers[to].arrivals.put(r)
 		}
 	}
 	w.sweep() // tells what waits now, too

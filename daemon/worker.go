@@ -32,7 +32,7 @@ type worker struct {
 	wasIll   bool          // at the last turn
 	healed   time.Time     // since then documents can be made again
 	waiting  atomic.Uint64 // Seq of the oldest command here that a route may take elsewhere
-	routes   *router
+	router   *router
 
 	arrivals *mailbox // accepted, cancelled, and resolved by a person
 	requests chan func(context.Context)
