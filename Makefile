@@ -70,13 +70,13 @@ STEADY := dist/steady
 SIM     = ../../dist/sim.test -test.timeout 0 -world.hours $(or $(HOURS),24) -world.faults '$(FAULTS)'
 
 .PHONY: sim
-sim: ## a shop under a seed: make sim SEED=7 HOURS=24 FAULTS=line,kill; many: make sim SEEDS=300 FROM=1; PAGE=1: into docs/proof.md
+sim: ## a shop under a seed: make sim SEED=7 HOURS=24 FAULTS=line,kill; many: make sim SEEDS=300 FROM=1; PAGE=1: kept, and into docs/proof.md
 	@go run ./tools/steady $(STEADY)
 	@go test -c -vet=off -overlay $(STEADY)/overlay.json -o dist/sim.test ./daemon/sim
 ifdef SEED
 	@cd daemon/sim && GOMAXPROCS=1 GOGC=off GOMEMLIMIT=2GiB GODEBUG=asyncpreemptoff=1,memprofilerate=0 $(SIM) -test.run '^TestWorldSeed$$' -world.seed $(SEED)
 else
-	@cd daemon/sim && $(SIM) -test.run '^TestWorldSeeds$$' -world.seeds $(or $(SEEDS),20) -world.from $(or $(FROM),1) -world.replays 3 $(if $(PAGE),-world.page)
+	@cd daemon/sim && $(SIM) -test.run '^TestWorldSeeds$$' -world.seeds $(or $(SEEDS),20) -world.from $(or $(FROM),1) -world.replays 3 $(if $(PAGE),-world.page -world.commit '$(shell git describe --always --dirty)')
 endif
 
 .PHONY: planted

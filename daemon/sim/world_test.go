@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ import (
 // people, the devices, the network, the disk and the time.
 type town struct {
 	plan    plan
+	began   time.Time
 	shop    *Shop
 	network *Network
 	broker  *worldBroker
@@ -101,7 +103,7 @@ func worldDir(t *testing.T) string {
 
 func newWorld(p plan, dir string, out io.Writer) *town {
 	w := &town{
-		plan: p, network: NewNetwork(), disk: spooltest.NewDisk(dir), trace: newTrace(out), hush: make(chan struct{}),
+		plan: p, began: time.Now(), network: NewNetwork(), disk: spooltest.NewDisk(dir), trace: newTrace(out), hush: make(chan struct{}),
 		errands: map[string]*chore{}, never: map[fiscal.Money]bool{}, byHand: map[string]string{}, gaveUp: map[string]bool{},
 		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, told: map[string]bool{}, decided: map[string]bool{}, lines: map[string]*Line{}, cents: 10_00,
 	}
@@ -209,11 +211,36 @@ func (w *town) live(ctx context.Context) {
 	w.keeper.group.Go(func() { f.run(w.keeper.ctx) })
 	person := &person{w: w, rng: streamOf(w.plan.seed, "person")}
 	w.keeper.group.Go(func() { person.run(w.keeper.ctx) })
-	timer := time.NewTimer(w.plan.length)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	end := time.NewTimer(w.plan.length)
+	defer end.Stop()
+	tidy := time.NewTicker(tidyEvery)
+	defer tidy.Stop()
+	for {
+		select {
+		case <-tidy.C:
+			collectGarbage()
+		case <-end.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tidyEvery is how often the world looks whether there is garbage enough, at
+// instants of its own.
+const tidyEvery = 11*time.Minute + 43*time.Nanosecond
+
+// garbageEnough, in bytes: the collector takes its time, and so do fresh pages.
+const garbageEnough = 192 << 20
+
+// collectGarbage does what the runtime is kept from doing by itself
+// (worldEnvironment), while everybody waits: then it changes no order.
+func collectGarbage() {
+	synctest.Wait()
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.HeapAlloc > garbageEnough {
+		runtime.GC()
 	}
 }
 

@@ -31,6 +31,7 @@ type plan struct {
 	bifit    bool
 	embedded bool // the daemon's own broker, else one beside it
 	tills    int
+	nights   bool          // the shop is closed ten hours of each day; faults are not
 	pace     time.Duration // between two commands of a till, on average
 	pause    time.Duration // between two faults, on average
 	kinds    []string      // faults of this seed
@@ -81,9 +82,23 @@ func drawPlan(seed uint64, length time.Duration, only []string) plan {
 	}
 	p.config = drawConfig(r, &p)
 	p.policy = drawPolicy(r)
-	p.text = fmt.Sprintf("printers %d, lifepay %t, bifit %t, embedded broker %t, mark %s, tills %d, pace %s, pause %s, faults %s",
-		p.printers, p.lifepay, p.bifit, p.embedded, p.mark, p.tills, p.pace, p.pause, strings.Join(p.kinds, ","))
+	p.nights = !oneIn(r, 4)
+	p.text = fmt.Sprintf("printers %d, lifepay %t, bifit %t, embedded broker %t, mark %s, nights %t, tills %d, pace %s, pause %s, faults %s",
+		p.printers, p.lifepay, p.bifit, p.embedded, p.mark, p.nights, p.tills, p.pace, p.pause, strings.Join(p.kinds, ","))
 	return p
+}
+
+// openHours are those of the shop, from when the world begins, each day.
+const openHours = 14 * time.Hour
+
+// opening is t, or the next opening of the shop after it.
+func (w *town) opening(t time.Time) time.Time {
+	const day = 24 * time.Hour
+	since := t.Sub(w.began) % day
+	if !w.plan.nights || since < openHours {
+		return t
+	}
+	return t.Add(day - since + since%time.Minute)
 }
 
 // drawPrinter makes a printer with habits of its own.
@@ -108,8 +123,8 @@ func drawPrinter(r *rand.Rand, seed uint64, i int) printer.Config {
 func drawPolicy(r *rand.Rand) *fiscal.Policy {
 	p := fiscal.DefaultPolicy()
 	if !oneIn(r, 8) {
-		p.Condition = append(p.Condition, 5*time.Second, 15*time.Second, 40*time.Second)
-		p.Doubt = append(p.Doubt, 10*time.Second, 30*time.Second)
+		p.Condition = append(p.Condition, 5*time.Second, 15*time.Second, 40*time.Second, 3*time.Minute)
+		p.Doubt = append(p.Doubt, 10*time.Second, 30*time.Second, 100*time.Second)
 		p.Refused = append(p.Refused, 2*time.Minute)
 	}
 	return &p

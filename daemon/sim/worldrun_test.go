@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"os/exec"
 	"runtime"
@@ -31,7 +30,8 @@ var (
 	worldFrom   = flag.Uint64("world.from", 1, "the first seed of them")
 	worldJobs   = flag.Int("world.jobs", 2, "processes at once")
 	worldReplay = flag.Int("world.replays", 0, "live so many of them twice, and compare every byte")
-	worldPage   = flag.Bool("world.page", false, "write the sums into docs/proof.md")
+	worldPage   = flag.Bool("world.page", false, "keep the run, and write the sum of all that are kept into docs/proof.md")
+	worldCommit = flag.String("world.commit", "", "what was built, for docs/proof.md")
 )
 
 // worldMark begins the line by which a child tells how its world ended.
@@ -178,48 +178,13 @@ func liveMany(ctx context.Context, binary string, from uint64, seeds, jobs, hour
 	}
 }
 
-// worldSum is the sum of many worlds: what docs/proof.md tells.
-type worldSum struct {
-	From, Seeds int
-	Hours       int // with faults, each
-	ShopHours   float64
-	Receipts    int
-	Counts      map[string]int
-	Failed      []uint64
-	Slowest     float64 // virtual hours to settle
-	RealMinutes float64
-	Replayed    int
-}
-
-func (s *worldSum) add(r worldRun) {
-	s.Seeds++
-	s.ShopHours += r.Hours
-	s.Receipts += r.Receipts
-	for k, n := range r.Counts {
-		s.Counts[k] += n
-	}
-	s.Slowest = max(s.Slowest, r.Settled)
-	if r.failed() {
-		s.Failed = append(s.Failed, r.Seed)
-	}
-}
-
-func (s *worldSum) String() string {
-	var faults []string
-	for _, k := range slices.Sorted(maps.Keys(s.Counts)) {
-		faults = append(faults, fmt.Sprintf("%s %d", k, s.Counts[k]))
-	}
-	return fmt.Sprintf("%d seeds, %.0f shop-hours, %d receipts, %d failed, settled within %.1f h, %.0f shop-hours a minute\nfaults: %s",
-		s.Seeds, s.ShopHours, s.Receipts, len(s.Failed), s.Slowest, s.ShopHours/max(s.RealMinutes, 0.001), strings.Join(faults, ", "))
-}
-
 // TestWorldSeeds lives many worlds (make sim SEEDS=n).
 func TestWorldSeeds(t *testing.T) {
 	if *worldSeeds == 0 {
 		return
 	}
 	runtime.GOMAXPROCS(max(2, runtime.NumCPU())) // with tools/steady one processor would wait for the children alone
-	sum := worldSum{From: int(*worldFrom), Hours: *worldHours, Counts: map[string]int{}}
+	sum := worldSum{Commit: *worldCommit, From: int(*worldFrom), Hours: *worldHours, Counts: map[string]int{}}
 	began := time.Now()
 	told := began
 	liveMany(t.Context(), os.Args[0], *worldFrom, *worldSeeds, *worldJobs, *worldHours, *worldFaults, func(r worldRun) bool {
@@ -248,8 +213,21 @@ func TestWorldSeeds(t *testing.T) {
 		sum.Replayed++
 	}
 	if *worldPage {
-		writeProof(t, "sim", sum.page())
+		writeWorlds(t, sum)
 	}
+}
+
+// writeWorlds keeps a run, and writes all that are kept into docs/proof.md.
+func writeWorlds(t *testing.T, run worldSum) {
+	t.Helper()
+	if err := run.save(); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := savedWorlds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeProof(t, "sim", worldPageOf(runs))
 }
 
 // traceOf leaves the lines of the trace, which begin with the virtual time.
@@ -270,19 +248,4 @@ func firstDifference(a, b []string) string {
 		}
 	}
 	return fmt.Sprintf("%d lines and %d", len(a), len(b))
-}
-
-// page is the section of docs/proof.md.
-func (s *worldSum) page() string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "`make sim SEEDS=%d HOURS=%d FROM=%d`\n\n", s.Seeds, s.Hours, s.From)
-	fmt.Fprintf(&out, "| Figure | Value |\n| --- | --- |\n")
-	fmt.Fprintf(&out, "| seeds | %d |\n| simulated shop-hours | %.0f |\n| receipts done | %d |\n| **violations** | **%d** |\n", s.Seeds, s.ShopHours, s.Receipts, len(s.Failed))
-	fmt.Fprintf(&out, "| longest time from the last fault to the last final state | %.1f h |\n", s.Slowest)
-	fmt.Fprintf(&out, "| shop-hours a minute of real time | %.0f |\n| seeds lived twice and equal to the byte | %d |\n\n", s.ShopHours/max(s.RealMinutes, 0.001), s.Replayed)
-	out.WriteString("| What happened | Times |\n| --- | --- |\n")
-	for _, k := range slices.Sorted(maps.Keys(s.Counts)) {
-		fmt.Fprintf(&out, "| %s | %d |\n", k, s.Counts[k])
-	}
-	return out.String()
 }

@@ -115,6 +115,9 @@ func (t *worldTill) leave() {
 	}
 }
 
+// patience is with how many unanswered commands a cashier stops selling.
+const patience = 40
+
 // run is a terminal's life: new commands until the second phase, then only
 // those that are not answered.
 func (t *worldTill) run(ctx context.Context) {
@@ -124,8 +127,10 @@ func (t *worldTill) run(ctx context.Context) {
 		t.read(ctx)
 		now := time.Now()
 		if hush != nil && !now.Before(act) {
-			t.act(ctx)
-			act = time.Now().Add(about(t.rng, t.w.plan.pace))
+			if len(t.errands) < patience {
+				t.act(ctx)
+			}
+			act = t.w.opening(time.Now().Add(about(t.rng, t.w.plan.pace)))
 		}
 		next := now.Add(time.Hour)
 		if hush != nil {

@@ -1,0 +1,108 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// worldSum is the sum of many worlds: what docs/proof.md tells.
+type worldSum struct {
+	Commit      string
+	From, Seeds int
+	Hours       int // with faults, each
+	ShopHours   float64
+	Receipts    int
+	Counts      map[string]int
+	Failed      []uint64
+	Slowest     float64 // virtual hours to settle
+	RealMinutes float64
+	Replayed    int
+}
+
+func (s *worldSum) add(r worldRun) {
+	s.Seeds++
+	s.ShopHours += r.Hours
+	s.Receipts += r.Receipts
+	for k, n := range r.Counts {
+		s.Counts[k] += n
+	}
+	s.Slowest = max(s.Slowest, r.Settled)
+	if r.failed() {
+		s.Failed = append(s.Failed, r.Seed)
+	}
+}
+
+func (s *worldSum) String() string {
+	var faults []string
+	for _, k := range slices.Sorted(maps.Keys(s.Counts)) {
+		faults = append(faults, fmt.Sprintf("%s %d", k, s.Counts[k]))
+	}
+	return fmt.Sprintf("%d seeds, %.0f shop-hours, %d receipts, %d failed, settled within %.1f h, %.0f shop-hours a minute\nfaults: %s",
+		s.Seeds, s.ShopHours, s.Receipts, len(s.Failed), s.Slowest, s.ShopHours/max(s.RealMinutes, 0.001), strings.Join(faults, ", "))
+}
+
+// worldRuns is where finished runs are kept, for the sum of all of them.
+var worldRuns = filepath.Join(root, "dist", "sim")
+
+// save keeps a run. A run over the same seeds takes the place of an older one.
+func (s *worldSum) save() error {
+	if err := os.MkdirAll(worldRuns, 0o755); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(worldRuns, fmt.Sprintf("%d.json", s.From)), text, 0o644)
+}
+
+// savedWorlds reads all runs that are kept, in the order of their seeds.
+func savedWorlds() (runs []worldSum, err error) {
+	names, err := filepath.Glob(filepath.Join(worldRuns, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		var s worldSum
+		text, err := os.ReadFile(name)
+		if err == nil {
+			err = json.Unmarshal(text, &s)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		runs = append(runs, s)
+	}
+	slices.SortFunc(runs, func(a, b worldSum) int { return a.From - b.From })
+	return runs, nil
+}
+
+// worldPageOf is the section of docs/proof.md: the runs, and their sum.
+func worldPageOf(runs []worldSum) string {
+	var out strings.Builder
+	out.WriteString("| Run | Commit | Shop-hours | Commands that became receipts | Violations | Shop-hours a minute |\n| --- | --- | ---: | ---: | ---: | ---: |\n")
+	all := worldSum{Counts: map[string]int{}}
+	for _, s := range runs {
+		fmt.Fprintf(&out, "| `make sim SEEDS=%d HOURS=%d FROM=%d` | %s | %.0f | %d | %d | %.0f |\n",
+			s.Seeds, s.Hours, s.From, s.Commit, s.ShopHours, s.Receipts, len(s.Failed), s.ShopHours/max(s.RealMinutes, 0.001))
+		all.Seeds, all.ShopHours, all.Receipts = all.Seeds+s.Seeds, all.ShopHours+s.ShopHours, all.Receipts+s.Receipts
+		all.Failed, all.Replayed, all.RealMinutes = append(all.Failed, s.Failed...), all.Replayed+s.Replayed, all.RealMinutes+s.RealMinutes
+		all.Slowest = max(all.Slowest, s.Slowest)
+		for k, n := range s.Counts {
+			all.Counts[k] += n
+		}
+	}
+	fmt.Fprintf(&out, "| **together, %d seeds** | | **%.0f** | **%d** | **%d** | **%.0f** |\n\n",
+		all.Seeds, all.ShopHours, all.Receipts, len(all.Failed), all.ShopHours/max(all.RealMinutes, 0.001))
+	fmt.Fprintf(&out, "Longest time from the last fault to the last final state: %.1f virtual hours. Seeds lived twice and equal to the byte: %d.\n\n", all.Slowest, all.Replayed)
+	out.WriteString("| What happened | Times |\n| --- | ---: |\n")
+	for _, k := range slices.Sorted(maps.Keys(all.Counts)) {
+		fmt.Fprintf(&out, "| %s | %d |\n", k, all.Counts[k])
+	}
+	return out.String()
+}
