@@ -67,3 +67,59 @@ func TestOpeningUnderDamage(t *testing.T) {
 		}
 	})
 }
+
+// What would be held for a person is looked at twice, and so are the counters of
+// the drawer before a movement: one damaged answer that passes is no reason.
+func TestOneDamagedReading(t *testing.T) {
+	t.Parallel()
+	in := fiscal.Document{ID: "i", Verb: fiscal.VerbCashIn, Amount: 100000}
+	for name, of := range map[string]int{"the first reading": 1, "the second": 2, "the third": 3} {
+		t.Run("drawer before, "+name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				s.damage = once("1Ah", of, 3)
+				base := mustPrepare(t, d, in)
+				if base.Drawer != fiscal.Money(s.drawer) || base.CashIn.Total != fiscal.Money(s.cashIn) || base.CashOut.Total != 0 {
+					t.Errorf("%s in the drawer, %s in, %s out", base.Drawer, base.CashIn.Total, base.CashOut.Total)
+				}
+			})
+		})
+		t.Run("drawer after, "+name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				base := mustPrepare(t, d, in)
+				s.cashIn, s.cashInCount, s.drawer = s.cashIn+100000, s.cashInCount+1, s.drawer+100000
+				s.damage = once("1Ah", of, 3)
+				if v := mustFind(t, d, in, base); v.Finding != fiscal.Made {
+					t.Errorf("found: %s", v.Finding)
+				}
+			})
+		})
+	}
+	t.Run("storage", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, s *script, d *Driver) {
+			base := mustPrepare(t, d, in)
+			s.damage = once("FF40", 1, 4)
+			v := mustFind(t, d, in, base)
+			if v.Finding == fiscal.Busy {
+				v = mustFind(t, d, in, base)
+			}
+			if v.Finding != fiscal.Absent {
+				t.Errorf("found: %s", v.Finding)
+			}
+		})
+	})
+}
+
+// once changes one byte of the nth answer to a command.
+func once(command string, nth, at int) func(string, []byte) {
+	return func(name string, answer []byte) {
+		if name != command {
+			return
+		}
+		if nth--; nth == 0 {
+			answer[at] ^= 0x40
+		}
+	}
+}

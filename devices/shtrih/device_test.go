@@ -45,6 +45,8 @@ type script struct {
 	// hook runs after a command was executed; false swallows the answer and
 	// hangs up.
 	hook func(name string) bool
+	// damage, if set, changes an answer on its way.
+	damage func(name string, answer []byte)
 
 	registers map[uint64]uint64
 	rates     map[byte]tableRate // rows of table 6 instead of the usual two
@@ -93,6 +95,9 @@ func (s *script) dial(context.Context) (link.Link, error) {
 			}
 		}
 		answer := s.execute(m)
+		if s.damage != nil {
+			s.damage(name, answer)
+		}
 		if s.hook != nil && !s.hook(name) {
 			peer.Close()
 			host.Close()

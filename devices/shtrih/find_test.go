@@ -89,7 +89,7 @@ func TestFindOpenReceipt(t *testing.T) {
 		{"another sum", func(s *script) { s.operations, s.sum = 1, 30001 }, fiscal.Foreign},
 		{"too many lines", func(s *script) { s.operations, s.sum = 3, 40000 }, fiscal.Foreign},
 		{"another kind", func(s *script) { s.opened = 2 }, fiscal.Foreign},
-		{"another operator", func(s *script) { s.refuse["88h"] = []byte{errOtherOperator} }, fiscal.Foreign},
+		{"another operator", func(s *script) { s.refuse["88h"] = []byte{errOtherOperator, errOtherOperator} }, fiscal.Foreign},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
