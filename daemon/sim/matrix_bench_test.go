@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -42,25 +41,10 @@ type matrixBench struct {
 	revived chan struct{} // closed: the daemon that was struck last runs again
 }
 
-// matrixDir is a folder in memory where there is one: flushes cost nothing.
-func matrixDir(t *testing.T) string {
-	t.Helper()
-	const memory = "/dev/shm"
-	if st, err := os.Stat(memory); err != nil || !st.IsDir() {
-		return t.TempDir()
-	}
-	dir, err := os.MkdirTemp(memory, "matrix-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
 // onBench opens a shop in virtual time for a story.
 func onBench(t *testing.T, backend *matrixBackend, log *slog.Logger, story func(b *matrixBench)) {
 	t.Helper()
-	dir := matrixDir(t)
+	dir := memoryDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		<-time.After(time.Until(virtualStart))
 		b := &matrixBench{t: t, ctx: t.Context(), disk: spooltest.NewDisk(dir), dir: dir, network: NewNetwork(), backend: backend, lives: make(chan struct{}, 1)}

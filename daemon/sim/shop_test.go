@@ -13,7 +13,7 @@ import (
 // compared.
 func openShop(t *testing.T, opt Options) *Shop {
 	t.Helper()
-	opt.Dir = t.TempDir()
+	opt.Dir = memoryDir(t)
 	log := &lockedBuffer{}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))

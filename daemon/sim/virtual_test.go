@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"log/slog"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ var virtualStart = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 // waiting cost nothing, and only what happens takes time.
 func virtually(t *testing.T, opt Options, story func(ctx context.Context, s *Shop)) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		<-time.After(time.Until(virtualStart))
 		opt.Dir, opt.Network = dir, NewNetwork()
@@ -65,4 +66,20 @@ func TestVirtualSale(t *testing.T) {
 			t.Error(v)
 		}
 	})
+}
+
+// memoryDir is a folder in memory where there is one: a flush costs nothing, and
+// what is lost with the power is the business of the simulated disk.
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	const memory = "/dev/shm"
+	if info, err := os.Stat(memory); err != nil || !info.IsDir() {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(memory, "kassad-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }

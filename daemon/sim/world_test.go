@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -69,7 +68,7 @@ type mending struct {
 // runWorld lives a shop's days under a seed.
 func runWorld(t *testing.T, p plan, out io.Writer, log slog.Handler) (o outcome) {
 	t.Helper()
-	dir := worldDir(t)
+	dir := memoryDir(t)
 	cryptotest.SetGlobalRandom(t, p.seed)
 	synctest.Test(t, func(t *testing.T) {
 		<-time.After(time.Until(virtualStart))
@@ -86,19 +85,6 @@ func runWorld(t *testing.T, p plan, out io.Writer, log slog.Handler) (o outcome)
 		o.Trace, o.Violations, o.Counts, o.Receipts, o.tail = w.trace.end(), w.broken, w.counts, w.sales(), w.trace.tail
 	})
 	return o
-}
-
-// worldDir is a folder in memory where there is one: what is lost with the
-// power is the business of the simulated disk.
-func worldDir(t *testing.T) string {
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-		dir, err := os.MkdirTemp("/dev/shm", "kassad-world-")
-		if err == nil {
-			t.Cleanup(func() { _ = os.RemoveAll(dir) })
-			return dir
-		}
-	}
-	return t.TempDir()
 }
 
 func newWorld(p plan, dir string, out io.Writer) *town {
