@@ -96,6 +96,7 @@ type Daemon struct {
 	untold                 untold
 	lasts                  lasts
 	away                   awayLinks
+	old                    oldAlerts
 	stopping               chan struct{} // closed: begin nothing new
 	restart                chan struct{}
 	fatal                  chan error
@@ -132,6 +133,9 @@ func New(cfg Config, opt Options) (*Daemon, error) {
 func (d *Daemon) build() (err error) {
 	if d.id, err = establish(d.spool); err != nil {
 		return fmt.Errorf("identity: %w", err)
+	}
+	if err := d.clearOldAlerts(); err != nil {
+		return fmt.Errorf("alerts: %w", err)
 	}
 	d.alerts = newAlertBook(d.alertChanged)
 	d.rivals = newRivals(d.id.Instance, d.alerts)

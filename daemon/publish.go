@@ -31,10 +31,6 @@ type untold struct {
 	health atomic.Bool // node/health
 }
 
-// metaAlerts holds the topics of the alerts that stand, so that a restart can
-// clear those that do not stand any more.
-const metaAlerts = "alerts"
-
 // nodeState is the node's birth, and its will.
 func (d *Daemon) nodeState(state string) []byte {
 	return mqtt.EncodeState(mqtt.NodeState{
@@ -61,7 +57,6 @@ func (d *Daemon) publishAll() {
 	}
 	d.publishLasts()
 	d.publishReports()
-	d.clearOldAlerts()
 }
 
 func (d *Daemon) publishLasts() {
@@ -296,12 +291,12 @@ func (d *Daemon) alertChanged(a Alert, stands bool) {
 	}
 	level("alert", "code", string(a.Code), "device", a.Device, "stands", stands, "detail", a.Detail)
 	if stands {
+		d.noteAlert(topic)
 		d.set(topic, mqtt.EncodeState(wire))
 	} else if err := d.state.Delete(topic); err != nil {
 		d.log.Error("alert not cleared", "topic", topic, "err", err)
 	}
 	d.event(mqtt.EventAlert, func(seq uint64) []byte { return mqtt.EncodeAlertEvent(seq, time.Now(), wire, stands) })
-	d.rememberAlerts()
 }
 
 func (d *Daemon) alertTopic(a Alert) string {
@@ -309,42 +304,6 @@ func (d *Daemon) alertTopic(a Alert) string {
 		return d.topics.NodeAlert(string(a.Code))
 	}
 	return d.topics.DeviceAlert(a.Device, string(a.Code))
-}
-
-func (d *Daemon) rememberAlerts() {
-	var topics []string
-	for _, a := range d.alerts.list() {
-		topics = append(topics, d.alertTopic(a))
-	}
-	sort.Strings(topics)
-	err := d.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(metaAlerts, topics) })
-	if err != nil && !errors.Is(err, spool.ErrClosed) {
-		d.fail(err)
-	}
-}
-
-// clearOldAlerts removes what an earlier run left retained. What still stands
-// is raised again by the first reading.
-func (d *Daemon) clearOldAlerts() {
-	var topics []string
-	err := d.spool.View(func(tx *spool.Tx) error {
-		_, err := tx.Meta(metaAlerts, &topics)
-		return err
-	})
-	if err != nil {
-		d.fail(err)
-	}
-	standing := map[string]bool{}
-	for _, a := range d.alerts.list() {
-		standing[d.alertTopic(a)] = true
-	}
-	for _, t := range topics {
-		if !standing[t] {
-			if err := d.state.Delete(t); err != nil {
-				d.log.Error("alert not cleared", "topic", t, "err", err)
-			}
-		}
-	}
 }
 
 // watch publishes what changes by itself, and keeps the journal small.
