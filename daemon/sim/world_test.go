@@ -56,7 +56,8 @@ type town struct {
 	decided  map[string]bool // ids that a person has spoken about
 	doomed   bool            // the power goes right after the next flush
 	isFull   bool            // the disk
-	wasFull  bool            // at some time of the present life
+	foes     foes
+	wasFull  bool // at some time of the present life
 }
 
 // mending is what gives back what a fault has taken.
@@ -92,6 +93,7 @@ func newWorld(p plan, dir string, out io.Writer) *town {
 		plan: p, began: time.Now(), network: NewNetwork(), disk: spooltest.NewDisk(dir), trace: newTrace(out), hush: make(chan struct{}),
 		errands: map[string]*chore{}, never: map[fiscal.Money]bool{}, byHand: map[string]string{}, gaveUp: map[string]bool{},
 		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, told: map[string]bool{}, decided: map[string]bool{}, lines: map[string]*Line{}, cents: 10_00,
+		foes: newFoes(),
 	}
 	w.trace.dir = dir
 	w.trace.add("world", "-", "opens", "seed %d, %s", p.seed, p.text)

@@ -52,19 +52,32 @@ func (t *worldTill) receipt(ctx context.Context, verb fiscal.Verb) {
 	total := t.w.amount()
 	var body obj
 	first := total / 3
-	switch t.rng.IntN(3) {
+	want := wanted{kind: verb.Kind()}
+	switch t.rng.IntN(4) {
 	case 0:
 		body = receipt(obj{"card": "#"}, item("Чайник", total.String(), "1", "vat22", nil))
 	case 1:
+		want.cash = total
 		body = receipt(obj{"cash": "#"}, item("Чайник", total.String(), "1", "none", nil))
+	case 2: // by weight: a sum that has to be rounded
+		grams := fiscal.Money(1 + t.rng.IntN(2999))
+		sum := (first*grams + 500) / 1000 // half up
+		price, weight := first, fmt.Sprintf("%d.%03d", grams/1000, grams%1000)
+		if sum == 0 || sum >= total {
+			sum, price, weight = 1, 3, "0.333"
+		}
+		body = receipt(obj{"card": "#"}, item("Сыр", price.String(), weight, "vat22", nil), item("Чай", (total-sum).String(), "1", "vat10", nil))
 	default:
+		want.cash = total
 		body = receipt(obj{"cash": (total + 100_00).String()}, item("Хлеб", first.String(), "1", "vat10", nil), item("Чай", (total-first).String(), "1", "vat22", nil))
 	}
 	if t.rng.IntN(10) > 0 {
 		body["customer"] = "buyer@example.org"
 	}
 	if verb == fiscal.VerbCorrection {
-		body["correction"] = obj{"kind": pick(t.rng, "sale", "refund"), "by": "self", "date": "2026-11-20"}
+		kind := pick(t.rng, fiscal.Sale, fiscal.Refund)
+		body["correction"] = obj{"kind": kind.String(), "by": "self", "date": "2026-11-20"}
+		want.kind = kind
 		delete(body, "customer")
 	}
 	more := obj{}
@@ -85,7 +98,7 @@ func (t *worldTill) receipt(ctx context.Context, verb fiscal.Verb) {
 	if verb == fiscal.VerbCorrection {
 		more["route"] = t.device()
 	}
-	t.order(ctx, verb, total, body, more)
+	t.order(ctx, verb, total, body, more).want = want
 }
 
 func (t *worldTill) cash(ctx context.Context, verb fiscal.Verb, amount fiscal.Money) {

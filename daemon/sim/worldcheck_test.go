@@ -71,6 +71,22 @@ func (w *town) checkAcks(d *daemon.Daemon) {
 	}
 }
 
+// kept wants a command in the journal of which a terminal hears for the first
+// time that it is accepted.
+func (w *town) kept(e *chore) {
+	d := w.keeper.daemon()
+	if d == nil || !e.verb.Journalled() {
+		return
+	}
+	records, err := d.Records()
+	if err != nil {
+		return
+	}
+	if !slices.ContainsFunc(records, func(r fiscal.Record) bool { return r.ID == e.id }) {
+		w.violation("%s %s was answered, and is not in the journal", e.verb, e.id)
+	}
+}
+
 // check holds a final answer against the ledger at the moment when the terminal
 // hears it.
 func (w *town) check(e *chore, a Answer) {
@@ -182,8 +198,10 @@ func (w *town) judge() {
 	}
 	w.eachErrand(b, records)
 	w.eachEvent(records)
-	w.shifts(b, records)
+	w.figures(b, records)
 	w.drawers(b, records)
+	w.blindly(b, records)
+	w.standing(d, records)
 }
 
 // byPeople enters what persons have settled: the document is the command's
@@ -239,6 +257,11 @@ func (w *town) eachErrand(b Books, records []fiscal.Record) {
 		if bad {
 			w.violation("%s %s over %s is %q and has %d documents, want %s", e.verb, e.id, e.total, r.State, len(docs), want)
 		}
+		for _, doc := range docs {
+			if why := e.want.differs(doc); why != "" {
+				w.violation("%s %s over %s: document %s has %s", e.verb, e.id, e.total, docID(doc.Storage, doc.FD), why)
+			}
+		}
 	}
 	for total := range w.never {
 		if n := len(w.byTotal(b, total)); n > 0 {
@@ -275,43 +298,21 @@ func (w *town) eachEvent(records []fiscal.Record) {
 	}
 }
 
-// shifts holds the figures of every closed shift against the receipts of that
-// shift in the ledger.
-func (w *town) shifts(b Books, records []fiscal.Record) {
-	for _, r := range records {
-		if r.Verb != fiscal.VerbShiftClose || r.State != fiscal.Done || r.Counters == nil || r.Receipt == nil || r.Receipt.By != "" {
-			continue
-		}
-		counts, totals := map[fiscal.Kind]uint32{}, map[fiscal.Kind]fiscal.Money{}
-		for _, e := range b.Ledgers[r.Receipt.Storage] {
-			if isReceipt(e) && uint32(e.Shift) == r.Counters.Shift {
-				kind := fiscal.Kind(e.Operation)
-				counts[kind]++
-				totals[kind] += fiscal.Money(e.Total)
-			}
-		}
-		for kind, c := range r.Counters.ByKind {
-			if c.Count != counts[kind] || c.Total != totals[kind] {
-				w.violation("shift %d of %s: %v is told as %d over %s, the tax office has %d over %s",
-					r.Counters.Shift, r.Receipt.Storage, kind, c.Count, c.Total, counts[kind], totals[kind])
-			}
-		}
-	}
-}
-
 // drawers holds the cash in each drawer against receipts and commands. A
 // command that a person gave up may have moved it or not.
 func (w *town) drawers(b Books, records []fiscal.Record) {
 	for _, name := range w.devices {
 		p := w.shop.Printers[name]
 		want := int64(0)
-		for _, e := range b.Ledgers[p.Storage().Serial()] {
-			switch {
-			case e.Form != fiscal.FormReceipt: // a correction moves no cash now
-			case e.Operation == 1, e.Operation == 4:
-				want += e.Cash
-			default:
-				want -= e.Cash
+		for _, serial := range w.storagesOf(name) {
+			for _, e := range b.Ledgers[serial] {
+				switch {
+				case e.Form != fiscal.FormReceipt: // a correction moves no cash now
+				case e.Operation == 1, e.Operation == 4:
+					want += e.Cash
+				default:
+					want -= e.Cash
+				}
 			}
 		}
 		var open []int64

@@ -87,7 +87,7 @@ func (p *person) cancelOpen(nobody bool) {
 	}
 	for _, name := range p.w.devices {
 		dev := p.w.shop.Printers[name]
-		if dev.Mode()&0x0F == 8 {
+		if dev.Mode()&0x0F == 8 && !p.w.alienAt(name, time.Now()) {
 			p.w.trace.add("person", name, "ends", "an open receipt: %X", dev.Execute([]byte{0x88, 30, 0, 0, 0}))
 		}
 	}
@@ -131,7 +131,7 @@ func (p *person) repair() {
 func (p *person) settle(ctx context.Context, r fiscal.Record) {
 	// A storage that failed, and a person's word about a command whose receipt is
 	// still open, leave receipts of ours open.
-	if r.Error != nil && r.Error.Code == fiscal.CodeForeignReceipt && !p.w.may("fn") && !p.spoke {
+	if r.Error != nil && r.Error.Code == fiscal.CodeForeignReceipt && !p.w.may("fn") && !p.spoke && !p.w.alienAt(r.Device, r.SavedAt) {
 		p.w.violation("%s %s is held for the open receipt of somebody else, and nobody has left one", r.Verb, r.ID)
 	}
 	doc, found, pending := p.w.documentOf(r)
@@ -139,6 +139,12 @@ func (p *person) settle(ctx context.Context, r fiscal.Record) {
 	switch {
 	case pending:
 		return
+	case found && p.mayErr(r, doc) && oneIn(p.rng, 2): // decides without looking
+		found = false
+		body["action"] = pick(p.rng, "retry", "give-up")
+		if body["action"] == "give-up" {
+			p.w.errs(r.ID, docID(doc.Storage, doc.FD))
+		}
 	case found:
 		body["action"], body["fd"] = "done-elsewhere", doc.FD
 	case r.State == fiscal.Held && !oneIn(p.rng, 5) && r.Verb.Class() == fiscal.ClassFiscal:
@@ -154,12 +160,28 @@ func (p *person) settle(ctx context.Context, r fiscal.Record) {
 		return
 	}
 	p.spoke = true
+	if body["action"] == "retry" && oneIn(p.rng, 3) { // and the cashier does not wait for that
+		p.takeBack(r)
+	}
 	p.w.trace.add("person", r.ID, fmt.Sprint(body["action"]), "fd %d", doc.FD)
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
 	p.w.counts["person-"+fmt.Sprint(body["action"])]++
 	if found {
 		p.w.byHand[docID(doc.Storage, doc.FD)] = r.ID
+	}
+}
+
+// takeBack has the terminal of a command cancel it.
+func (p *person) takeBack(r fiscal.Record) {
+	for _, t := range p.w.tills {
+		if t.name != r.Terminal {
+			continue
+		}
+		select {
+		case t.asks <- func(ctx context.Context) { t.cancel(ctx, r.ID) }:
+		case <-p.w.keeper.ctx.Done():
+		}
 	}
 }
 

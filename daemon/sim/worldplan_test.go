@@ -19,7 +19,7 @@ import (
 // faultKinds are all that can go wrong, by the names of FAULTS.
 var faultKinds = []string{
 	"line", "power", "paper", "foreign", "slow", "clock", "fn", "broker", "cloud", "callback", "disk", "flush", "loss", "kill", "killat",
-	"polite", "till", "late",
+	"polite", "till", "late", "forge", "blind", "swap",
 }
 
 // plan is everything that a seed decides before the shop opens.
@@ -73,7 +73,11 @@ func drawPlan(seed uint64, length time.Duration, only []string) plan {
 	p.pace = pick(r, 4*time.Minute, 15*time.Minute, 40*time.Minute, 40*time.Minute)
 	p.pause = pick(r, 10*time.Minute, 25*time.Minute, time.Hour)
 	for _, k := range faultKinds {
-		if wanted := r.IntN(5) > 0; wanted && (len(only) == 0 || slices.Contains(only, k)) {
+		wanted := r.IntN(5) > 0
+		if k == "swap" { // the end of a storage's life is rare, and hides what a person does blindly
+			wanted = r.IntN(4) == 0
+		}
+		if wanted && (len(only) == 0 || slices.Contains(only, k)) {
 			p.kinds = append(p.kinds, k)
 		}
 	}

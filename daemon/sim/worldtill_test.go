@@ -29,6 +29,7 @@ type chore struct {
 	denied  bool // refused as a message at some time
 	held    fiscal.Code
 	n       int // of the latest answer; what was sent twice comes again
+	want    wanted
 }
 
 // worldTill is a terminal with the habits of real ones.
@@ -218,6 +219,9 @@ func (t *worldTill) read(ctx context.Context) {
 // answer notes what an answer says of an errand, and holds it against the
 // ledger at once.
 func (t *worldTill) answer(ctx context.Context, a Answer) {
+	if !strings.HasPrefix(a.ID, t.name+"-") {
+		t.w.violation("%s hears of %s, which it has never sent", t.name, a.ID)
+	}
 	e := t.w.errand(a.ID)
 	if e == nil {
 		return
@@ -243,6 +247,9 @@ func (t *worldTill) answer(ctx context.Context, a Answer) {
 		return
 	}
 	t.w.released(e, a)
+	if e.state == "" {
+		t.w.kept(e)
+	}
 	e.state, e.refused = a.State, false
 	if a.Final {
 		if !e.over {
