@@ -212,6 +212,10 @@ func (w *town) byPeople(b *Books) {
 		b.Foreign[doc] = true
 	}
 	for _, r := range b.Journal {
+		// The word of a person who was not told that it counts: the store failed.
+		if r.State == fiscal.Done && settled(r) && r.Resolved.FD != 0 && r.Baseline != nil && r.Baseline.Cloud == nil {
+			b.Foreign[docID(r.Baseline.Storage, r.Resolved.FD)] = true
+		}
 		if r.State == fiscal.Abandoned && r.Verb.Receipt() {
 			for _, e := range w.byTotal(*b, r.Document.Total) {
 				b.Foreign[docID(e.Storage, e.FD)] = true
