@@ -115,6 +115,11 @@ func (d *Driver) searchReceipt(ctx context.Context, ref fiscal.Ref, last uint32)
 	}
 	switch {
 	case len(ours) == 1 && (keys == 1 || len(doubtful) == 0): // with the key, a twin of another program is no doubt
+		if keys == 0 {
+			if v, open, err := d.anyOpen(ctx, ours[0]); err != nil || open {
+				return v, true, err
+			}
+		}
 		return fiscal.Verdict{Finding: fiscal.Made, Receipt: d.foundReceipt(ctx, ref, ours[0])}, true, nil
 	case len(ours)+len(doubtful) > 0:
 		return fiscal.Verdict{
@@ -122,6 +127,20 @@ func (d *Driver) searchReceipt(ctx context.Context, ref fiscal.Ref, last uint32)
 		}, true, nil
 	}
 	return fiscal.Verdict{}, false, nil
+}
+
+// anyOpen is asked before a document is believed that only kind and total call
+// ours. A receipt that is open on the device may be ours still, and the document
+// another program's twin of it: that is for a person.
+func (d *Driver) anyOpen(ctx context.Context, found fiscal.ArchivedDocument) (v fiscal.Verdict, open bool, err error) {
+	st, err := d.shortStatus(ctx)
+	switch {
+	case err != nil || st.mode != modeDocument:
+		return fiscal.Verdict{}, false, err
+	case !settled(st): // a close may still be executing
+		return fiscal.Verdict{Finding: fiscal.Busy}, true, d.unblock(ctx, st)
+	}
+	return fiscal.Verdict{Finding: fiscal.Foreign, Code: fiscal.CodeClosedByOther, Documents: []fiscal.ArchivedDocument{found}}, true, nil
 }
 
 func (d *Driver) foundReceipt(ctx context.Context, ref fiscal.Ref, a fiscal.ArchivedDocument) fiscal.Receipt {

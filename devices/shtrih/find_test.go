@@ -109,6 +109,38 @@ func TestFindOpenReceipt(t *testing.T) {
 	}
 }
 
+// Without a mark a document is known by kind and total only. It is not believed
+// while a receipt is open: that may be ours, and the document its twin.
+func TestFindTwinOfAnOpenReceipt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		set  func(s *script)
+		want fiscal.Finding
+	}{
+		{"nothing is open", func(*script) {}, fiscal.Made},
+		{"a receipt is open", func(s *script) { s.mode, s.fnDocument = modeDocument, 4 }, fiscal.Foreign},
+		{"a close is executing", func(s *script) { s.mode, s.fnDocument, s.submode = modeDocument, 4, submodePrinting }, fiscal.Busy},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				d.opt.Mark = MarkNone
+				base := mustPrepare(t, d, coffee())
+				s.store(storedDocument{form: 3, kind: 1, total: 40000})
+				c.set(s)
+				v := mustFind(t, d, coffee(), base)
+				if v.Finding != c.want || c.want == fiscal.Foreign && v.Code != fiscal.CodeClosedByOther {
+					t.Errorf("%s %s, want %s", v.Finding, v.Code, c.want)
+				}
+				if s.count("88h") != 0 {
+					t.Error("a receipt was cancelled")
+				}
+			})
+		})
+	}
+}
+
 // A close that ends between the readings is found by the second one (R5b).
 func TestFindSecondReading(t *testing.T) {
 	t.Parallel()
