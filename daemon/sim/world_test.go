@@ -39,25 +39,27 @@ type town struct {
 	lineNames []string
 	hush      chan struct{} // closed: the second phase
 
-	mu       sync.Mutex
-	cents    fiscal.Money
-	errands  map[string]*chore
-	order    []*chore
-	never    map[fiscal.Money]bool // totals that must not be in any ledger
-	byHand   map[string]string     // document → command that a person has settled with it
-	gaveUp   map[string]bool       // commands that a person gave up
-	counts   map[string]int
-	broken   []string // violations
-	mends    map[int]*mending
-	mendNext int
-	events   map[uint64]bool
-	told     map[string]bool // ids whose end an event has told
-	acked    []string        // ids that the present life has acknowledged to the broker
-	decided  map[string]bool // ids that a person has spoken about
-	doomed   bool            // the power goes right after the next flush
-	isFull   bool            // the disk
-	foes     foes
-	wasFull  bool // at some time of the present life
+	mu        sync.Mutex
+	cents     fiscal.Money
+	errands   map[string]*chore
+	order     []*chore
+	never     map[fiscal.Money]bool // totals that must not be in any ledger
+	byHand    map[string]string     // document → command that a person has settled with it
+	gaveUp    map[string]bool       // commands that a person gave up
+	counts    map[string]int
+	broken    []string // violations
+	mends     map[int]*mending
+	mendNext  int
+	events    map[uint64]bool
+	told      map[string]bool      // ids whose end an event has told
+	acked     []string             // ids that the present life has acknowledged to the broker
+	decided   map[string]bool      // ids that a person has spoken about
+	lost      map[string]bool      // ids that the journal may have forgotten with an older copy
+	strangers map[string]time.Time // receipts of other programs, and when they were made
+	doomed    bool                 // the power goes right after the next flush
+	isFull    bool                 // the disk
+	foes      foes
+	wasFull   bool // at some time of the present life
 }
 
 // mending is what gives back what a fault has taken.
@@ -92,7 +94,7 @@ func newWorld(p plan, dir string, out io.Writer) *town {
 	w := &town{
 		plan: p, began: time.Now(), network: NewNetwork(), disk: spooltest.NewDisk(dir), trace: newTrace(out), hush: make(chan struct{}),
 		errands: map[string]*chore{}, never: map[fiscal.Money]bool{}, byHand: map[string]string{}, gaveUp: map[string]bool{},
-		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, told: map[string]bool{}, decided: map[string]bool{}, lines: map[string]*Line{}, cents: 10_00,
+		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, told: map[string]bool{}, decided: map[string]bool{}, strangers: map[string]time.Time{}, lost: map[string]bool{}, lines: map[string]*Line{}, cents: 10_00,
 		foes: newFoes(),
 	}
 	w.trace.dir = dir
@@ -406,21 +408,6 @@ func (w *town) errand(id string) *chore {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.errands[id]
-}
-
-// foreign makes a sale by another program; twin: over a sum that a command of
-// ours has as well. Without a mark in our documents nobody could tell them
-// apart (docs/recovery.md).
-func (w *town) foreign(device, when string, twin bool) {
-	total := w.amount()
-	w.mu.Lock()
-	if n := len(w.order); twin && w.plan.mark != "none" && n > 0 && w.order[n-1].verb == fiscal.VerbSale {
-		total = w.order[n-1].total
-		when += ", a twin"
-	}
-	w.mu.Unlock()
-	fd, err := w.shop.ForeignSale(device, total)
-	w.trace.add("foreign", device, "sale", "fd %d %s %v", fd, when, err)
 }
 
 // disown marks documents that are nobody's.

@@ -89,8 +89,8 @@ func (t *worldTill) receipt(ctx context.Context, verb fiscal.Verb) {
 	if oneIn(t.rng, 12) {
 		more["exp"] = time.Now().Add(between(t.rng, 10*time.Second, 10*time.Minute)).Format(time.RFC3339)
 	}
-	if oneIn(t.rng, 10) {
-		more["wait"] = between(t.rng, 5*time.Second, 10*time.Minute).Truncate(time.Second).String()
+	if oneIn(t.rng, 11-t.w.plan.doubts) {
+		more["wait"] = pick(t.rng, between(t.rng, 3*time.Second, 30*time.Second), between(t.rng, 5*time.Second, 10*time.Minute)).Truncate(time.Second).String()
 	}
 	if oneIn(t.rng, 8) && verb != fiscal.VerbCorrection {
 		more["route"] = t.w.routes[t.rng.IntN(len(t.w.routes))]

@@ -211,6 +211,17 @@ func (w *town) byPeople(b *Books) {
 	for doc := range w.byHand {
 		b.Foreign[doc] = true
 	}
+	state := map[string]fiscal.State{}
+	for _, r := range b.Journal {
+		state[r.ID] = r.State
+	}
+	for _, e := range w.order {
+		if w.lost[e.id] && e.verb.Receipt() && state[e.id] != fiscal.Done {
+			for _, doc := range w.byTotal(*b, e.total) {
+				b.Foreign[docID(doc.Storage, doc.FD)] = true
+			}
+		}
+	}
 	for _, r := range b.Journal {
 		// The word of a person who was not told that it counts: the store failed.
 		if r.State == fiscal.Done && settled(r) && r.Resolved.FD != 0 && r.Baseline != nil && r.Baseline.Cloud == nil {
@@ -253,6 +264,12 @@ func (w *town) eachErrand(b Books, records []fiscal.Record) {
 		want := "none"
 		bad := len(docs) > late
 		switch {
+		case w.lost[e.id] && (!known || r.State != fiscal.Done):
+			want, bad = "at most one", len(docs) > 1+late // kassad cannot know what it has lost
+		case known && (r.State == fiscal.Rejected || r.State == fiscal.Cancelled || r.State == fiscal.Expired):
+			bad = len(docs) > 0 // told as not made: an alert about a late document excuses nothing
+		case known && w.mistaken(b, r):
+			bad = len(docs) > late
 		case known && r.State == fiscal.Done && r.Resolved == nil, known && r.State == fiscal.Done && !settled(r):
 			want, bad = "one", len(docs) != 1+late
 		case known && (r.State == fiscal.Done || r.State == fiscal.Abandoned):

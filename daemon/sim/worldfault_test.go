@@ -51,7 +51,7 @@ func (f *fiend) faults() (list []namedFault) {
 		"line":    {f.bytes, f.bytes, f.bytes, f.down, f.reset},
 		"power":   {f.power, f.powerAtByte, f.powerAtCommand},
 		"paper":   {f.paper, f.cover, f.paperAtCommand},
-		"foreign": {f.foreign, f.foreignAtCommand, f.foreignShift, f.foreignInDoubt, f.foreignInDoubt, f.leaveOpen, f.leaveOpen, f.leaveOpenInDoubt},
+		"foreign": {f.foreign, f.foreignAtCommand, f.foreignShift, f.leaveOpen, f.leaveOpen, f.leaveOpenInDoubt},
 		"slow":    {f.slow, f.busy},
 		"clock":   {f.clockJump, f.clockDrift},
 		"fn":      {f.refuse, f.full},
@@ -69,6 +69,16 @@ func (f *fiend) faults() (list []namedFault) {
 	for _, k := range f.w.plan.kinds {
 		for _, do := range all[k] {
 			list = append(list, namedFault{k, do})
+		}
+	}
+	doubts := map[string][]func(){
+		"power": {f.longDoubt}, "paper": {f.paperInDoubt}, "foreign": {f.foreignInDoubt, f.foreignInDoubt}, "copy": {f.olderCopy},
+	}
+	for _, k := range f.w.plan.kinds {
+		for _, do := range doubts[k] {
+			for range f.w.plan.doubts {
+				list = append(list, namedFault{k, do})
+			}
 		}
 	}
 	return list
@@ -208,7 +218,7 @@ func (f *fiend) foreignAtCommand() {
 // fate of our document becomes unknown.
 func (f *fiend) foreignInDoubt() {
 	name, p := f.device()
-	twin, nth := oneIn(f.rng, 2), 1+f.rng.IntN(2)
+	twin, nth := oneIn(f.rng, 2) || f.w.plan.mark == "none", 1+f.rng.IntN(2)
 	p.Inject(printer.Fault{When: closes(), Nth: nth, Do: printer.Call{When: printer.Before, Do: func(*printer.Printer) {
 		f.w.foreign(name, "in doubt", twin)
 	}}})

@@ -13,6 +13,7 @@ import (
 type death struct {
 	kind string // kill, loss (of power), polite
 	off  time.Duration
+	then func() // between the lives, if not nil
 }
 
 // keeper is the service manager: it starts the daemon again whenever it ends.
@@ -74,6 +75,9 @@ func (k *keeper) run() {
 			if err := k.w.disk.PowerLoss(k.rng); err != nil {
 				k.w.violation("the disk: %v", err)
 			}
+		}
+		if d.then != nil {
+			d.then()
 		}
 		k.mu.Lock()
 		k.alive, k.dying = nil, false

@@ -19,7 +19,7 @@ import (
 // faultKinds are all that can go wrong, by the names of FAULTS.
 var faultKinds = []string{
 	"line", "power", "paper", "foreign", "slow", "clock", "fn", "broker", "cloud", "callback", "disk", "flush", "loss", "kill", "killat",
-	"polite", "till", "late", "forge", "blind", "swap",
+	"polite", "till", "late", "forge", "blind", "swap", "copy",
 }
 
 // plan is everything that a seed decides before the shop opens.
@@ -37,7 +37,9 @@ type plan struct {
 	kinds    []string      // faults of this seed
 	config   func(*daemon.Config)
 	policy   *fiscal.Policy
-	mark     string // where our key goes
+	mark     string        // where our key goes
+	unknown  time.Duration // a doubt becomes held after so long
+	doubts   int           // how often what ends in a doubt is drawn
 	front    []printer.Config
 	text     string
 }
@@ -87,6 +89,7 @@ func drawPlan(seed uint64, length time.Duration, only []string) plan {
 	p.config = drawConfig(r, &p)
 	p.policy = drawPolicy(r)
 	p.nights = !oneIn(r, 4)
+	p.doubts = pick(r, 1, 6)
 	p.text = fmt.Sprintf("printers %d, lifepay %t, bifit %t, embedded broker %t, mark %s, nights %t, tills %d, pace %s, pause %s, faults %s",
 		p.printers, p.lifepay, p.bifit, p.embedded, p.mark, p.nights, p.tills, p.pace, p.pause, strings.Join(p.kinds, ","))
 	return p
@@ -135,13 +138,14 @@ func drawPolicy(r *rand.Rand) *fiscal.Policy {
 }
 
 func drawConfig(r *rand.Rand, p *plan) func(*daemon.Config) {
-	auto, mark, poll := !oneIn(r, 4), pick(r, "1192", "1192", "1192", "1084", "none"), pick(r, 2*time.Minute, 10*time.Minute, 10*time.Second)
+	auto, mark, poll := !oneIn(r, 4), pick(r, "1192", "1192", "1084", "none"), pick(r, 2*time.Minute, 10*time.Minute, 10*time.Second)
 	if poll < time.Minute && !oneIn(r, 4) {
 		poll = 5 * time.Minute
 	}
 	late := pick(r, 24*time.Hour, 24*time.Hour, time.Hour)
 	p.mark = mark
 	unknown := pick(r, 15*time.Minute, 15*time.Minute, 2*time.Minute)
+	p.unknown = unknown
 	fallback := pick(r, 2*time.Second, 30*time.Second, 5*time.Minute)
 	reverse := oneIn(r, 4)
 	return func(c *daemon.Config) {

@@ -23,8 +23,10 @@ type chore struct {
 	next    time.Time // to be sent again
 	sent    int
 	state   fiscal.State
-	over    bool // the terminal has what it wanted
-	refused bool // as a message: no id was bound
+	over    bool      // the terminal has what it wanted
+	ended   time.Time // when it had
+	lost    time.Time // when the journal lost it, or may have
+	refused bool      // as a message: no id was bound
 	waiting fiscal.Code
 	denied  bool // refused as a message at some time
 	held    fiscal.Code
@@ -252,11 +254,14 @@ func (t *worldTill) answer(ctx context.Context, a Answer) {
 	}
 	e.state, e.refused = a.State, false
 	if a.Final {
+		t.w.check(e, a)
+		if time.Since(e.lost) < staleAnswers {
+			return // perhaps of the life before
+		}
 		if !e.over {
 			t.old = append(t.old, e)
 		}
-		e.over = true
-		t.w.check(e, a)
+		e.over, e.ended = true, time.Now()
 		return
 	}
 	t.help(ctx, e)
@@ -281,12 +286,16 @@ func (t *worldTill) refused(e *chore, a Answer) {
 			return
 		}
 	}
-	e.over, e.refused = true, true
+	e.over, e.refused, e.ended = true, true, time.Now()
 }
 
 // help does what a cashier does when the terminal tells what a command waits
 // for.
 func (t *worldTill) help(ctx context.Context, e *chore) {
+	if e.state == fiscal.Held && t.w.may("till") && oneIn(t.rng, 2) { // who does not want to wait for a person
+		t.w.count("till-cancel-held")
+		t.cancel(ctx, e.id)
+	}
 	if time.Since(t.lastFix) < 2*time.Minute {
 		return
 	}

@@ -81,6 +81,15 @@ func (d *Disk) Options() spool.Options {
 	return spool.Options{Disk: d.life, SegmentBytes: segmentBytes, CopyBytes: copyBytes}
 }
 
+// Replaced says that somebody else has changed the files while no store used
+// them: what is there now is durable.
+func (d *Disk) Replaced() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.files)
+	d.names = nil
+}
+
 // OnFlush has hook called before each flush, by the goroutine that flushes. It
 // may wait: a slow disk.
 func (d *Disk) OnFlush(hook func()) {
