@@ -34,6 +34,7 @@ type olderCopy struct {
 	files map[string][]byte
 	taken time.Time
 	last  map[string]uint32 // by printer
+	in    map[string]string // and the storage that was in it
 	back  bool
 }
 
@@ -64,13 +65,14 @@ func (c *olderCopy) take() {
 		}
 		files[name] = b
 	}
-	last := map[string]uint32{}
+	last, in := map[string]uint32{}, map[string]string{}
 	for _, name := range c.w.devices {
+		in[name] = c.w.shop.Printers[name].Storage().Serial()
 		last[name] = c.w.shop.Printers[name].Storage().Status(time.Now()).LastDocument
 	}
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
-	c.files, c.last, c.taken = files, last, time.Now()
+	c.files, c.last, c.in, c.taken = files, last, in, time.Now()
 }
 
 // watch waits until there is something to lose.
@@ -91,13 +93,22 @@ func (c *olderCopy) watch(ctx context.Context, off time.Duration) {
 		c.w.mu.Lock()
 		taken, back := c.files != nil, c.back
 		c.w.mu.Unlock()
-		if back {
-			return
+		if back || taken && c.swapped() {
+			return // what is lost must be in a storage that is still there
 		}
 		if taken && c.made() >= c.docs {
 			c.w.die(death{kind: "kill", off: c.w.now("off", 30*time.Second), then: c.putBack})
 		}
 	}
+}
+
+func (c *olderCopy) swapped() bool {
+	for name, serial := range c.in {
+		if c.w.shop.Printers[name].Storage().Serial() != serial {
+			return true
+		}
+	}
+	return false
 }
 
 // made counts the receipts since the copy.
