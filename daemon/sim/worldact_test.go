@@ -192,6 +192,11 @@ func (t *worldTill) comeBack(ctx context.Context) {
 	}
 	t.gone = false
 	t.w.trace.add(t.name, "-", "back", "")
+	for _, e := range t.errands { // what was kept for it may be of a journal that is gone
+		if !e.lost.IsZero() {
+			e.lost = time.Now()
+		}
+	}
 	if !t.w.plan.embedded {
 		t.w.broker.away(t.name, false)
 	}

@@ -208,12 +208,15 @@ func (t *worldTill) read(ctx context.Context) {
 		if t.gone {
 			continue
 		}
-		t.book.hear(r)
 		a, err := decodeAnswer(r.Payload)
 		if err != nil {
 			t.w.violation("%s: unreadable answer %s", t.name, r.Payload)
 			continue
 		}
+		if e := t.w.errand(a.ID); e != nil && time.Since(e.lost) < staleAnswers {
+			continue // perhaps of a journal that is gone; the command is sent again
+		}
+		t.book.hear(r)
 		t.answer(ctx, a)
 	}
 }
@@ -255,9 +258,6 @@ func (t *worldTill) answer(ctx context.Context, a Answer) {
 	e.state, e.refused = a.State, false
 	if a.Final {
 		t.w.check(e, a)
-		if time.Since(e.lost) < staleAnswers {
-			return // perhaps of the life before
-		}
 		if !e.over {
 			t.old = append(t.old, e)
 		}
