@@ -232,6 +232,13 @@ func (w *town) byPeople(b *Books) {
 				b.Foreign[docID(e.Storage, e.FD)] = true
 			}
 		}
+		if r.State == fiscal.Done && settled(r) && r.Verb.Receipt() { // the word was kept, its answer may have been lost
+			for _, e := range w.byTotal(*b, r.Document.Total) {
+				if e.FD == r.Resolved.FD {
+					b.Foreign[docID(e.Storage, e.FD)] = true
+				}
+			}
+		}
 		for _, late := range r.Late {
 			c := checker{books: *b}
 			if serial, fd, ok := c.document(late); ok {
