@@ -122,6 +122,23 @@ func (s *cloudShop) sell(t *testing.T, id string) string {
 	return <-s.urls
 }
 
+// awaitStatus waits for what is counted after the till was told.
+func (s *cloudShop) awaitStatus(t *testing.T, good func(*CallbackStatus) bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(patience); ; {
+		if got := s.Status().Callback; got != nil && good(got) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("status %+v", s.Status().Callback)
+		}
+	}
+}
+
 // await waits until the till is told that a command has come to a state.
 func (s *cloudShop) await(t *testing.T, id string, want fiscal.State) {
 	t.Helper()
@@ -192,9 +209,9 @@ func TestCallbackByTheListener(t *testing.T) {
 	if err != nil || again.N != r.N || again.State != fiscal.Done {
 		t.Errorf("a repeat moves the record from %d to %d, %s, %v", r.N, again.N, again.State, err)
 	}
-	if got := s.Status().Callback; got == nil || got.Heard != 4 || got.Refused != 1 || got.Listen == "" || got.URL != s.cfg.LifePay.Callback.URL {
-		t.Errorf("status %+v", got)
-	}
+	s.awaitStatus(t, func(c *CallbackStatus) bool {
+		return c.Heard == 4 && c.Refused == 1 && c.Listen != "" && c.URL == s.cfg.LifePay.Callback.URL
+	})
 }
 
 // The service may call before it has answered the request (reference 6.3).
@@ -231,9 +248,7 @@ func TestCallbackByARelay(t *testing.T) {
 	}
 	relay.Send(t, topic, string(mqtt.EncodeCallback(mqtt.Callback{Path: path, ContentType: contentType, Body: body})), true)
 	s.await(t, "sale-1", fiscal.Done)
-	if got := s.Status().Callback; got == nil || got.Heard != 1 || got.Listen != "" {
-		t.Errorf("status %+v", got)
-	}
+	s.awaitStatus(t, func(c *CallbackStatus) bool { return c.Heard == 1 && c.Listen == "" })
 	fresh := mqtttest.MustConnect(t, "tcp://"+s.broker)
 	fresh.SubscribeTo(t, topic)
 	fresh.Send(t, topic, "fence", false)
