@@ -201,7 +201,7 @@ func (w *town) judge() {
 	w.figures(b, records)
 	w.drawers(b, records)
 	w.blindly(b, records)
-	w.standing(d, records)
+	w.standing(records)
 }
 
 // byPeople enters what persons have settled: the document is the command's

@@ -157,8 +157,20 @@ const calmEnough = 11 * time.Minute
 
 // standing holds what is retained at the broker against what is so, once
 // everything has been looked at again.
-func (w *town) standing(d *daemon.Daemon, records []fiscal.Record) {
+func (w *town) standing(records []fiscal.Record) {
+	if w.broker != nil && w.plan.seed%2 == 0 { // a broker that forgets, and a start: the whole tree is made again
+		w.broker.shut(true)
+		if err := w.broker.open(); err != nil {
+			w.violation("the broker: %v", err)
+		}
+		w.die(death{kind: "polite", off: time.Second})
+	}
 	<-time.After(calmEnough)
+	d := w.keeper.daemon()
+	if d == nil {
+		w.violation("the daemon is not running again")
+		return
+	}
 	status := d.Status()
 	for _, a := range status.Alerts {
 		if slices.Contains(unrest, a.Code) {
