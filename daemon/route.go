@@ -182,7 +182,7 @@ func (w *worker) canSendOn() bool { return slices.ContainsFunc(w.queue, w.mayLea
 
 func (w *worker) mayLeave(it *item) bool {
 	r := &it.record
-	if r.State != fiscal.Accepted || !r.Verb.Receipt() || w.router == nil {
+	if !r.Cancellable() || !r.Verb.Receipt() || w.router == nil { // a retry in doubt stays until its device was asked
 		return false
 	}
 	route, ok := w.router.routes[r.Route]

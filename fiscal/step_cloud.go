@@ -302,10 +302,11 @@ func (r Record) givenUp(ev Event, why Code) Record {
 
 // move takes a command to the next backend of its route. Accepted is the only
 // state in which nothing of it can be live: it is entered at acceptance, and
-// from Working and Unknown only by a proof that nothing was made (P4). The
-// device in the record is the fence: no other worker touches it.
+// from Working and Unknown only by a proof that nothing was made (P4), or by a
+// person's retry, which waits until its device was asked. The device in the record
+// is the fence: no other worker touches it.
 func (r Record) move(ev Event) (Record, []Effect) {
-	if r.State != Accepted || ev.Device == "" || ev.Device == r.Device {
+	if !r.Cancellable() || ev.Device == "" || ev.Device == r.Device {
 		return r, nil
 	}
 	if r.Attempt > 0 {

@@ -58,6 +58,7 @@ func (f *fiend) faults() (list []namedFault) {
 		"swap":    {f.swap, f.swapInDoubt, f.swapInDoubt},
 		"broker":  {f.brokerCut, f.brokerRestart, f.brokerForgets, f.brokerMute, f.brokerTwice, f.brokerLate},
 		"cloud":   {f.cloudAway, f.lifepay, f.bifit, f.lifepay, f.bifit},
+		"blind":   {f.awayInDoubt, f.awayInDoubt},
 		"forge":   {f.forgeSome, f.forgeSome},
 		"disk":    {f.diskFull},
 		"flush":   {f.flushFails, f.flushThenLoss},

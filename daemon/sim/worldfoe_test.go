@@ -342,3 +342,12 @@ func (w *town) errs(id, document string) {
 	defer w.foes.mu.Unlock()
 	w.foes.blind[id] = document
 }
+
+// awayInDoubt takes a printer away right after it has made a document, for
+// longer than anybody waits: a person is asked.
+func (f *fiend) awayInDoubt() {
+	name, p := f.device()
+	d := between(f.rng, 20*time.Minute, 50*time.Minute)
+	f.say(name, "away-armed", "%s", d)
+	p.Inject(printer.Fault{When: closes(), Do: printer.ExecuteThenPowerCycle{Off: d}})
+}
