@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kassad/devices/emul/fn"
@@ -37,13 +38,16 @@ func newFoes() foes {
 type alien struct {
 	total    fiscal.Money
 	from, to time.Time // to is zero while it is open
+	leaves   atomic.Bool
 }
 
 // Commands of another program with the rights of ours.
 const (
 	alienSale     = 0x80
 	alienClose    = 0x85
+	alienCancel   = 0x88
 	alienSubtotal = 0x89
+	alienBadTime  = 0x17 // the storage has documents of a later time
 	alienPassword = 30
 	alienAgain    = 20 * time.Second
 )
@@ -105,7 +109,7 @@ func (w *town) openAlien(name string, d time.Duration) {
 	w.count("alien-receipt")
 	w.trace.add("foreign", name, "alien", "leaves a receipt over %s open for %s", total, d)
 	p.Inject(printer.Fault{When: printer.Command(0x88, 0xFF08), Times: -1, Do: printer.Call{When: printer.Before, Do: func(p *printer.Printer) {
-		if sum, ok := subtotalOf(p); ok && sum == total {
+		if sum, ok := subtotalOf(p); ok && sum == total && !a.leaves.Load() {
 			w.violation("the receipt of another program over %s is cancelled on %s", total, name)
 		}
 	}}})
@@ -139,7 +143,12 @@ func (w *town) closeAlien(name string, a *alien) {
 		answer := p.Execute(plain(alienClose, rest...))
 		w.disown(p, before)
 		w.trace.add("foreign", name, "alien", "closes: %X", answer[:min(len(answer), 2)])
-		if len(answer) < 2 || answer[1] != 0 {
+		switch {
+		case len(answer) == 2 && answer[1] == alienBadTime: // it cannot be closed any more
+			a.leaves.Store(true)
+			p.Execute(plain(alienCancel))
+			w.trace.add("foreign", name, "alien", "cancels its own")
+		case len(answer) < 2 || answer[1] != 0:
 			w.mend(alienAgain, func() { w.closeAlien(name, a) })
 			return
 		}
