@@ -97,9 +97,14 @@ func (w *worker) elsewhere(r fiscal.Record) (*fiscal.Error, error) {
 }
 
 // unprovedCash looks for cash movements that only a lost journal knew: the
-// storage has no documents of them.
+// storage has no documents of them, and a shift that was closed since has taken
+// the counters with it.
 func (w *worker) unprovedCash(r fiscal.Record, base fiscal.Baseline) (*fiscal.Error, error) {
 	lost, err := w.journal.lostAt(base.Storage)
+	if err != nil {
+		return nil, err
+	}
+	rebuilt, err := w.journal.rebuiltAt()
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +112,7 @@ func (w *worker) unprovedCash(r fiscal.Record, base fiscal.Baseline) (*fiscal.Er
 	if err != nil {
 		return nil, err
 	}
-	if r.Document.At.Before(lost) || *own.CashIn != base.CashIn || *own.CashOut != base.CashOut {
+	if r.Document.At.Before(lost) || r.Document.At.Before(rebuilt) || *own.CashIn != base.CashIn || *own.CashOut != base.CashOut {
 		return fiscal.Refuse(fiscal.CodeNeedsPerson, "at", "the drawer may have this movement already: the journal does not know all of it"), nil
 	}
 	return nil, nil

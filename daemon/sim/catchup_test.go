@@ -185,6 +185,42 @@ func TestLostStoreWithoutEvidence(t *testing.T) {
 	}
 }
 
+// A cash movement that waits in the copy that is put back was made since, in a
+// shift that was closed since: nothing is left of it that could be read.
+func TestRestoredStoreHoldsCash(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, Options{Config: hurried, Policy: impatient()})
+	till, front := openTill(t, s, "till1"), s.Printers["front"]
+	shift := func(command byte) { // by another program
+		if answer := front.Execute([]byte{command, 30, 0, 0, 0}); answer[1] != 0 {
+			t.Fatalf("%02Xh is answered %X", command, answer)
+		}
+		disown(s, "front", front.Storage().Status(time.Now()).LastDocument)
+	}
+	const opens, closes = 0xE0, 0x41
+	cash, id := ordersNamed("cash-in")[0], NewID()
+	beginRaw(t, till, cash.verb, id, Request(id, cash.body)).waits(fiscal.CodeShiftClosed)
+	var saved journalFiles
+	till = stopFor(t, s, till, func() { saved = readJournal(t, s.Config.DataDir) })
+	shift(opens)
+	beginRaw(t, till, cash.verb, id, Request(id, cash.body)).ends(fiscal.Done)
+	till = stopFor(t, s, till, func() {
+		shift(closes)
+		saved.put(t, s.Config.DataDir)
+		shift(opens)
+	})
+	drawer := front.Drawer()
+	p := beginRaw(t, till, cash.verb, id, Request(id, cash.body))
+	p.held(fiscal.CodeNeedsPerson)
+	if err := resolve(t, s, id, fiscal.ResolveDoneElsewhere, 1); err != nil {
+		t.Fatal(err)
+	}
+	p.ends(fiscal.Done)
+	if is := front.Drawer(); is != drawer {
+		t.Errorf("%d in the drawer, there were %d", is, drawer)
+	}
+}
+
 // Another program sells on the same printer, idle or between ours: an alert
 // tells of its documents, and the figures that differ are named.
 func TestForeignDocuments(t *testing.T) {
