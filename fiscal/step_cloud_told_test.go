@@ -103,6 +103,29 @@ func (row toldRow) check(t *testing.T) {
 	}
 }
 
+// A word that names another document under this one's address is nobody's: not
+// even "made" is taken from it.
+func TestStepToldOfAnother(t *testing.T) {
+	t.Parallel()
+	for name, names := range map[string]func(*Receipt){
+		"by the service's name": func(r *Receipt) { r.Ticket = "another" },
+		"by its key":            func(r *Receipt) { r.Key = secondKey },
+	} {
+		for _, f := range []Finding{Made, Pending, Failed} {
+			t.Run(f.String()+" "+name, func(t *testing.T) {
+				t.Parallel()
+				ev := tells("cloud", firstKey, f)
+				names(&ev.Verdict.Receipt)
+				toldRow{before: cloudRecord(Registered), event: ev, state: Registered, news: true}.check(t)
+				told, _ := Step(cloudRecord(Registered), ev)
+				if told.Waiting == nil || told.Waiting.Code != CodeCloudPending || told.Receipt != nil {
+					t.Errorf("waiting %v, receipt %+v", told.Waiting, told.Receipt)
+				}
+			})
+		}
+	}
+}
+
 // What the record ended in is told again in other words, and is no second
 // document.
 func TestStepToldInOtherWords(t *testing.T) {

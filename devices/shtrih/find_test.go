@@ -76,6 +76,35 @@ func TestFindForeign(t *testing.T) {
 	}
 }
 
+// The report of the shift is there: by us if it is the next document, by
+// somebody else if others stand before it.
+func TestFindShiftReport(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before []storedDocument
+		by     string
+	}{
+		"the next document":    {nil, ""},
+		"after another's sale": {[]storedDocument{{form: 3, kind: 1, total: 7}}, "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, s *script, d *Driver) {
+				doc := fiscal.Document{ID: "c", Verb: fiscal.VerbShiftClose}
+				base := mustPrepare(t, d, doc)
+				for _, d := range append(c.before, storedDocument{form: 5, shift: s.shift}) {
+					s.store(d)
+				}
+				s.mode = modeClosed
+				v := mustFind(t, d, doc, base)
+				if v.Finding != fiscal.Made || v.Receipt.By != c.by || v.Receipt.FD != s.lastFD {
+					t.Errorf("%s %+v, want by %q", v.Finding, v.Receipt, c.by)
+				}
+			})
+		})
+	}
+}
+
 func TestFindOpenReceipt(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
