@@ -240,6 +240,10 @@ const worldHealth = 6 * time.Hour
 // settleBound is how long everything may take to end after the last fault.
 const settleBound = 6 * time.Hour
 
+// quietTime is enough for the answers to what was sent twice, and for a look at
+// every device.
+const quietTime = pollMax + time.Minute
+
 // settle is the second phase: nothing goes wrong any more, and everything that
 // was accepted reaches its end. It tells how long that took.
 func (w *town) settle(ctx context.Context) time.Duration {
@@ -251,7 +255,7 @@ func (w *town) settle(ctx context.Context) time.Duration {
 		<-time.After(30*time.Second + 41*time.Nanosecond)
 		if left := w.unsettled(); len(left) == 0 {
 			took := time.Since(began)
-			<-time.After(time.Minute) // what was sent twice is answered
+			<-time.After(quietTime)
 			if len(w.unsettled()) == 0 {
 				return took
 			}

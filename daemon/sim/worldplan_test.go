@@ -137,8 +137,11 @@ func drawPolicy(r *rand.Rand) *fiscal.Policy {
 	return &p
 }
 
+// pollMax is the longest time between two looks at an idle device.
+const pollMax = 10 * time.Minute
+
 func drawConfig(r *rand.Rand, p *plan) func(*daemon.Config) {
-	auto, mark, poll := !oneIn(r, 4), pick(r, "1192", "1192", "1084", "none"), pick(r, 2*time.Minute, 10*time.Minute, 10*time.Second)
+	auto, mark, poll := !oneIn(r, 4), pick(r, "1192", "1192", "1084", "none"), pick(r, 2*time.Minute, pollMax, 10*time.Second)
 	if poll < time.Minute && !oneIn(r, 4) {
 		poll = 5 * time.Minute
 	}
