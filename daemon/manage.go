@@ -359,3 +359,6 @@ func (d *Daemon) Records() (all []fiscal.Record, err error) {
 	})
 	return all, err
 }
+
+// Record reads the command of an id; false if the journal has none.
+func (d *Daemon) Record(id string) (fiscal.Record, bool, error) { return d.journal.byID(id) }

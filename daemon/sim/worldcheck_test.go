@@ -78,11 +78,7 @@ func (w *town) kept(e *chore) {
 	if d == nil || !e.verb.Journalled() {
 		return
 	}
-	records, err := d.Records()
-	if err != nil {
-		return
-	}
-	if !slices.ContainsFunc(records, func(r fiscal.Record) bool { return r.ID == e.id }) {
+	if _, found, err := d.Record(e.id); err == nil && !found {
 		w.violation("%s %s was answered, and is not in the journal", e.verb, e.id)
 	}
 }
