@@ -27,14 +27,28 @@ var edits = map[string][]edit{
 			"	globalRand.state.Init(*seed)\n	clear(seed[:])\n",
 			"	for i := range seed {\n		seed[i] = byte(i + 1)\n	}\n	globalRand.state.Init(*seed)\n	clear(seed[:])\n",
 		},
-		{"\nfunc cheaprand() uint32 {\n", "\nfunc cheaprand() uint32 {\n	if getg().bubble != nil {\n		return uint32(bubbleRand())\n	}\n"},
 		{"\nfunc rand() uint64 {\n", "\nfunc rand() uint64 {\n	if getg().bubble != nil {\n		return bubbleRand()\n	}\n"},
 	},
-	"proc.go": {{"		if retake(now) != 0 {", "		if gomaxprocs > 1 && retake(now) != 0 {"}},
+	"select.go": {{"j := cheaprandn(uint32(norder + 1))", "j := steadyRand() % uint32(norder+1)"}},
+	"sema.go":   {{"s.ticket = cheaprand() | 1", "s.ticket = steadyRand() | 1"}},
+	"time.go":   {{"t.rand = cheaprand()", "t.rand = steadyRand()"}},
+	"proc.go":   {{"		if retake(now) != 0 {", "		if gomaxprocs > 1 && retake(now) != 0 {"}},
 }
 
-// source is the one source of all goroutines in a bubble.
+// source is the one source of all goroutines in a bubble. What decides no order
+// (the locks of the runtime, which draw when a thread has to wait) keeps its own:
+// how often it draws depends on how busy the machine is.
 const source = `
+// steadyRand is cheaprand where the draw decides what comes first.
+//
+//go:nosplit
+func steadyRand() uint32 {
+	if getg().bubble != nil {
+		return uint32(bubbleRand() >> 32)
+	}
+	return cheaprand()
+}
+
 var bubbleState uint64
 
 //go:nosplit
