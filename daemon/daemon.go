@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,10 @@ type Options struct {
 	// Ready, if not nil, is called once when the first link takes commands,
 	// with the address of the embedded broker.
 	Ready func(broker string)
+	// StopGrace is how long the receipt in hand may take to end after a stop was
+	// asked for; 0 is 20 s. Then it is given up: it is in doubt, and the device is
+	// asked after the next start.
+	StopGrace time.Duration
 	// Store are the settings of the journal; zero is the product's.
 	Store spool.Options
 	// KeepMemory leaves unused memory to the garbage collector. In virtual time
@@ -89,6 +94,7 @@ type Daemon struct {
 	views   sync.Map // device name → deviceView
 
 	reconciler *reconciler
+	pulses     pulses
 
 	callbacks *callbacks  // nil: nothing is called back
 	door      *relay.Door // for callbacks; nil: only relays bring them
@@ -182,7 +188,7 @@ func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
 	d.journal.policies[dc.Name] = policy
 	return &worker{
 		cfg: dc, backend: backend, cloud: cloud, router: d.router, can: capabilities(backend), journal: d.journal, alerts: d.alerts, log: d.log, policy: policy,
-		began: d.started, late: time.Duration(d.cfg.LateAfter), paused: d.rivals.paused, stopping: d.stopping,
+		pulse: d.pulses.join("worker " + dc.Name), began: d.started, late: time.Duration(d.cfg.LateAfter), paused: d.rivals.paused, stopping: d.stopping,
 		arrivals: newMailbox(), requests: make(chan func(context.Context)),
 		onStatus: func(v deviceView) { d.deviceChanged(dc.Name, v) },
 		fail:     d.fail,
@@ -230,9 +236,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.log.Info("stopping", "why", fmt.Sprint(reason))
 	d.publishNode(mqtt.NodeDraining)
 	close(d.stopping)
-	grace := time.AfterFunc(stopGrace, cancel)
-	defer grace.Stop()
+	grace := time.AfterFunc(cmp.Or(d.opt.StopGrace, stopGrace), func() {
+		d.log.Warn("the receipt in hand does not end: the device is asked for it after the next start")
+		cancel()
+	})
 	err = workers.Wait()
+	grace.Stop()
 	d.sayGoodbye()
 	stopServing()
 	err = errors.Join(err, services.Wait())

@@ -89,7 +89,9 @@ func (w *worker) pollEvery() time.Duration {
 // what follows from it.
 func (w *worker) look(ctx context.Context) {
 	view := deviceView{Info: w.info}
+	w.pulse.within(callMax)
 	st, err := w.backend.Status(ctx)
+	w.pulse.within(turnMax)
 	w.polled = time.Now()
 	if err != nil {
 		e := fiscal.AsError(err, w.away())
@@ -144,6 +146,8 @@ func (w *worker) introduce(ctx context.Context, view *deviceView, st fiscal.Stat
 	if !ok || w.info != nil && w.info.Storage == st.FN.Serial {
 		return
 	}
+	w.pulse.within(callMax)
+	defer w.pulse.within(turnMax)
 	info, err := informer.Info(ctx)
 	if err != nil {
 		w.log.Warn("device information", "device", w.cfg.Name, "err", err)

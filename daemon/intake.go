@@ -42,17 +42,20 @@ type desk struct {
 func newDesk(ctx context.Context, d *Daemon, s *station) *desk {
 	k := &desk{d: d, s: s, ctx: ctx, quotas: map[string]*quota{}, cleared: map[string]int{}, managing: make(chan struct{}, manageMax)}
 	for range deskShards {
-		shard := make(chan func(), deskQueue)
+		shard, p := make(chan func(), deskQueue), d.pulses.join("intake "+s.name)
 		k.shards = append(k.shards, shard)
-		k.group.Go(func() { k.work(shard) })
+		k.group.Go(func() { k.work(shard, p) })
 	}
 	return k
 }
 
-func (k *desk) work(shard <-chan func()) {
+func (k *desk) work(shard <-chan func(), p *pulse) {
+	defer p.rest()
 	for {
+		p.rest()
 		select {
 		case f := <-shard:
+			p.within(turnMax)
 			f()
 		case <-k.ctx.Done():
 			return

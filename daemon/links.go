@@ -153,6 +153,7 @@ func (d *Daemon) newLink(s *station) (*mqtt.Link, error) {
 	c.OnRefused = func(filter string, err error) {
 		d.log.Error("subscription refused", "link", s.name, "filter", filter, "err", err)
 	}
+	c.Pumping = d.pulses.join("outbox " + s.name).pumping
 	c.OnTakeOver = func() { d.rivals.takenOver(s.name) }
 	return mqtt.NewLink(c, d.log)
 }
@@ -186,7 +187,10 @@ func (d *Daemon) openBroker(ctx context.Context) error {
 func (d *Daemon) receive(ctx context.Context, s *station) error {
 	desk := newDesk(ctx, d, s)
 	defer desk.wait()
+	p := d.pulses.join("intake " + s.name)
+	defer p.rest()
 	for {
+		p.rest()
 		in, err := s.link.Receive(ctx)
 		if errors.Is(err, mqtt.ErrClosed) || ctx.Err() != nil {
 			return nil
@@ -194,6 +198,7 @@ func (d *Daemon) receive(ctx context.Context, s *station) error {
 		if err != nil {
 			return fmt.Errorf("link %s: %w", s.name, err)
 		}
+		p.within(deskQueue * turnMax) // behind what the same terminal has sent before
 		topic, err := d.topics.Parse(in.Topic)
 		if err != nil {
 			d.log.Warn("message on a topic that is not ours", "link", s.name, "topic", in.Topic)

@@ -34,6 +34,7 @@ type worker struct {
 	waiting  atomic.Uint64 // Seq of the oldest command here that a route may take elsewhere
 	router   *router
 
+	pulse    *pulse
 	arrivals *mailbox // accepted, cancelled, and resolved by a person
 	requests chan func(context.Context)
 	stopping <-chan struct{} // closed: finish what is in hand, begin nothing
@@ -122,6 +123,8 @@ func timeAway(r fiscal.Record, now time.Time) time.Duration {
 
 // run moves the queue until ctx ends or stopping closes. An error is fatal.
 func (w *worker) run(ctx context.Context) error {
+	w.pulse.within(turnMax)
+	defer w.pulse.rest()
 	if err := w.load(); err != nil {
 		return err
 	}
@@ -129,6 +132,7 @@ func (w *worker) run(ctx context.Context) error {
 		return err
 	}
 	for {
+		w.pulse.within(turnMax)
 		busy, err := w.turn(ctx)
 		if err != nil {
 			return err
@@ -138,7 +142,9 @@ func (w *worker) run(ctx context.Context) error {
 			continue
 		}
 		w.poll(ctx)
-		timer := time.NewTimer(w.idleFor())
+		idle := w.idleFor()
+		w.pulse.within(idle + turnMax)
+		timer := time.NewTimer(idle)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -150,6 +156,7 @@ func (w *worker) run(ctx context.Context) error {
 			w.takeArrivals()
 			w.sweep()
 		case f := <-w.requests:
+			w.pulse.within(callMax)
 			f(ctx)
 		case <-timer.C:
 		}
@@ -215,6 +222,7 @@ func (w *worker) turn(ctx context.Context) (busy bool, err error) {
 	}
 	select {
 	case f := <-w.requests:
+		w.pulse.within(callMax)
 		f(ctx)
 		return true, nil
 	default:
@@ -372,6 +380,7 @@ func (w *worker) idleFor() time.Duration {
 // failed save is an error.
 func (w *worker) drive(ctx context.Context, it *item, ev fiscal.Event) error {
 	for more := true; more; {
+		w.pulse.within(turnMax)
 		now := time.Now()
 		ev.Now, ev.Elapsed, ev.Policy = now, now.Sub(it.last), w.policy
 		ev.Slept = slept(it.last, now)
@@ -439,6 +448,8 @@ func (w *worker) carryOut(ctx context.Context, it *item, before fiscal.Record, e
 
 // perform calls the device once and turns its answer into an event.
 func (w *worker) perform(ctx context.Context, it *item, kind fiscal.EffectKind) fiscal.Event {
+	w.pulse.within(callMax)
+	defer w.pulse.within(turnMax)
 	begin := time.Now()
 	if it.record.Timing.Queued == 0 && kind != fiscal.EffectFind {
 		it.record.Timing.Queued = max(begin.Sub(it.record.AcceptedAt), 1)

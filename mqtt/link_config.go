@@ -73,6 +73,9 @@ type LinkConfig struct {
 	Will          *Will
 	State         *State // retained topics to keep published; may be shared
 	Outbox        Outbox // messages that must arrive
+	// Pumping, if not nil, follows the pump of the outbox: true when a turn of
+	// it begins, false when it waits for something to do.
+	Pumping func(busy bool)
 
 	// OnUp is called when subscriptions are granted and the loop-back message
 	// has come back, before state and outbox are sent. ctx ends with the

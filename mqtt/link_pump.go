@@ -148,9 +148,15 @@ func (c *connection) pumpState(stated chan struct{}) {
 func (c *connection) pumpOutbox() {
 	p := outboxPump{c: c, acked: make(chan uint64, linkInFlightMax)}
 	defer p.mark()
+	turns := c.link.config.Pumping
+	if turns == nil {
+		turns = func(bool) {}
+	}
+	defer turns(false)
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for {
+		turns(true)
 		if len(p.ready) == 0 && !p.dry && !p.fetch() {
 			retry.Reset(linkOutboxRetry)
 		}
@@ -158,10 +164,13 @@ func (c *connection) pumpOutbox() {
 		if len(p.ready) > 0 {
 			slot = c.slots
 		}
+		turns(false)
 		select {
 		case slot <- struct{}{}:
+			turns(true)
 			p.sendFirst()
 		case id := <-p.acked:
+			turns(true)
 			p.flying--
 			p.mark(id)
 		case <-c.link.kick:

@@ -366,3 +366,56 @@ func TestCloseWaitsForWhatIsInFlight(t *testing.T) {
 		t.Errorf("%d of 10 marked", len(got))
 	}
 }
+
+// heldOutbox keeps the pump that asks it for entries.
+type heldOutbox struct {
+	*memoryOutbox
+	asked, free chan struct{}
+	over        <-chan struct{} // the test has ended
+}
+
+func (o heldOutbox) Next(link string, after uint64, limit int) ([]mqtt.Outgoing, error) {
+	select {
+	case o.asked <- struct{}{}:
+		<-o.free
+	case <-o.over:
+	}
+	return o.memoryOutbox.Next(link, after, limit)
+}
+
+// Who watches the pump sees a turn that does not end, and that an idle pump is
+// in none.
+func TestPumpingIsSeen(t *testing.T) {
+	t.Parallel()
+	onTargets(t, func(t *testing.T, url string, _ func()) {
+		outbox := heldOutbox{memoryOutbox: newOutbox(t, 1), asked: make(chan struct{}), free: make(chan struct{}), over: t.Context().Done()}
+		var busy atomic.Bool
+		idle := make(chan struct{}, 1)
+		startLink(t, url, withOutbox(outbox), func(c *mqtt.LinkConfig) {
+			c.Pumping = func(b bool) {
+				busy.Store(b)
+				if !b && outbox.count() == 1 {
+					select {
+					case idle <- struct{}{}:
+					default:
+					}
+				}
+			}
+		})
+		await(t, "the pump", outbox.asked)
+		if !busy.Load() {
+			t.Error("the pump is held, and seems idle")
+		}
+		go func() {
+			for {
+				select {
+				case <-outbox.asked:
+				case outbox.free <- struct{}{}:
+				case <-t.Context().Done():
+					return
+				}
+			}
+		}()
+		await(t, "the pump at rest", idle)
+	})
+}
