@@ -30,6 +30,8 @@ var forbidden = map[string][]string{
 	"devices/emul":    {"devices/shtrih", "devices/lifepay", "devices/bifit", "devices/web", "devices/link"},
 	"mqtt":            {"spool", "devices", "daemon", "cmd"},
 	"daemon":          {"cmd"},
+	"daemon/service":  {"fiscal", "spool", "devices", "mqtt"},
+	"packaging":       {"fiscal", "spool", "devices", "mqtt", "daemon", "cmd"},
 	"tools":           {"fiscal", "spool", "devices", "mqtt", "daemon", "cmd"},
 }
 

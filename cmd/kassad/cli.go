@@ -44,6 +44,7 @@ type cli struct {
 	Probe     probeCommand     `cmd:"" help:"Find the printer and its speed on a named port."`
 	Emulate   emulateCommand   `cmd:"" help:"Serve an emulated printer or cloud to anybody's driver."`
 	Relay     relayCommand     `cmd:"" help:"On a public host: pass the callbacks of LIFE PAY on to the shops, over MQTT."`
+	Service   serviceCommand   `cmd:"" help:"Install kassad as a service of the system, start and stop it."`
 	Config    configCommand    `cmd:"" help:"Check, show or make the configuration."`
 	Codes     codesCommand     `cmd:"" help:"List every code of refusal, condition and alert."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`

@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 
 	"kassad/daemon"
 	"kassad/daemon/relay"
+	"kassad/daemon/service"
 	"kassad/devices"
 	"kassad/fiscal"
 	"kassad/mqtt/broker"
@@ -21,6 +23,7 @@ import (
 
 type runCommand struct {
 	configFlag
+	runPlatform
 	JSONLog     bool   `name:"json-log" help:"Write the log as JSON, an object a line."`
 	AddressFile string `name:"address-file" help:"Write the address of the embedded broker to this file when commands are taken; of use with port 0." placeholder:"FILE"`
 }
@@ -36,20 +39,32 @@ Examples:
   kassad run --config kassad.toml --json-log`
 }
 
-// Run serves until a signal. After a restart that the office asked for, the
-// configuration is read again; a broken one must not keep the shop closed.
-func (c *runCommand) Run(e *env) error {
-	ctx, stop := notified(e.ctx)
-	defer stop()
+// Run serves until a signal, or until the service manager says stop.
+func (c *runCommand) Run(e *env) error { return c.hosted(e, c.lives) }
+
+// lives serves one life after another: after a restart that the office asked
+// for, the configuration is read again; a broken one must not keep the shop
+// closed.
+func (c *runCommand) lives(ctx context.Context, h host) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
+	log, signs := h.log(cfg.LogLevel), &lifeSigns{}
+	signs.begins()
+	guard := &service.Guard{Tell: h.tell, Log: log, Stalled: signs.stalled, Sentence: signs.sentence, Abort: h.abort}
+	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // also while it stops
+	var watching sync.WaitGroup
+	watching.Go(func() { guard.Run(watched) })
+	defer func() { unwatch(); watching.Wait() }()
+	defer context.AfterFunc(ctx, guard.Stopping)()
 	for {
-		log := newLogger(e.stderr, cfg.LogLevel, c.JSONLog)
-		err := c.serve(ctx, cfg, log)
+		err := c.serve(ctx, cfg, h, guard, signs)
 		if !errors.Is(err, daemon.ErrRestart) {
-			return startHint(cfg, err)
+			if err = startHint(cfg, err); err != nil {
+				guard.Failed(err)
+			}
+			return err
 		}
 		if next, err := c.load(); err != nil {
 			log.Error("restart with the configuration from before", "err", err)
@@ -60,11 +75,16 @@ func (c *runCommand) Run(e *env) error {
 }
 
 // serve is one life of the daemon.
-func (c *runCommand) serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) error {
+func (c *runCommand) serve(ctx context.Context, cfg daemon.Config, h host, guard *service.Guard, signs *lifeSigns) error {
+	log := h.log(cfg.LogLevel)
+	signs.begins()
+	defer signs.begins()
 	d, err := daemon.New(cfg, daemon.Options{
-		Open: opener(log), Log: log, Version: version,
+		Open: opener(log), Log: log, Version: version, StopGrace: h.grace,
 		Ready: func(broker string) {
 			log.Info("ready", "version", version, "root", cfg.Root(), "broker", broker, "backends", strings.Join(cfg.Backends(), " "))
+			signs.takesCommands()
+			guard.Ready()
 			if err := writeAddress(c.AddressFile, broker); err != nil {
 				log.Error("ready", "err", err)
 			}
@@ -73,7 +93,9 @@ func (c *runCommand) serve(ctx context.Context, cfg daemon.Config, log *slog.Log
 	if err != nil {
 		return err
 	}
+	signs.lives(d)
 	err = d.Run(ctx)
+	signs.begins() // the journal that is closed answers nothing
 	if cerr := d.Close(); cerr != nil {
 		log.Error("close", "err", cerr)
 		if err == nil || errors.Is(err, daemon.ErrRestart) {

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+
+	"kassad/daemon"
+	"kassad/daemon/service"
+)
+
+type serviceCommand struct {
+	Install   serviceInstall   `cmd:"" help:"Let the system start kassad with the computer; what is installed is brought up to date."`
+	Uninstall serviceUninstall `cmd:"" help:"Stop the service and take it out of the system; journal and configuration stay."`
+	Start     serviceStart     `cmd:"" help:"Start the service."`
+	Stop      serviceStop      `cmd:"" help:"Stop the service; the receipt in hand ends first."`
+	Restart   serviceRestart   `cmd:"" help:"Stop the service and start it again."`
+	Status    serviceStatus    `cmd:"" help:"Tell whether the service is installed and runs."`
+	Configure serviceConfigure `cmd:"" help:"Set what an installer of Windows cannot: recovery, delayed start, who may read the data."`
+}
+
+// Help ends the help of service.
+func (serviceCommand) Help() string {
+	return `Every command may be repeated. All but status need the rights of an administrator.
+
+Examples:
+  kassad service install
+  kassad service start
+  kassad service status`
+}
+
+// serviceFlag is shared by all commands about the service.
+type serviceFlag struct {
+	Name string `help:"Name of the service; a second kassad on one computer needs one of its own." default:"kassad" placeholder:"NAME"`
+}
+
+var serviceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
+// manager is the system's, for the service of the flag.
+func (f serviceFlag) manager(s service.Settings) (*service.Manager, error) {
+	if !serviceName.MatchString(f.Name) {
+		return nil, hinted{err: fmt.Errorf("name %q", f.Name), hint: "a name is 1 to 64 of a-z, 0-9 and -, and begins with a letter or a digit", status: exitUsage}
+	}
+	s.Name = f.Name
+	m, err := service.NewManager(s)
+	return m, f.hint(err)
+}
+
+// hint says what to try when the manager of services does not do it.
+func (f serviceFlag) hint(err error) error {
+	if err == nil {
+		return nil
+	}
+	logs := "journalctl -u " + f.Name + " -n 50 tells why"
+	if runtime.GOOS == "windows" {
+		logs = `logs\kassad.log in ` + daemon.DefaultConfig().DataDir + " and the event viewer tell why"
+	}
+	for _, h := range []struct {
+		of   error
+		hint string
+	}{
+		{service.ErrNoManager, "kassad run --config FILE under the supervisor of this system; it must start kassad again whenever it ends"},
+		{service.ErrNoRights, map[bool]string{true: "the same in a console that was opened as administrator", false: "the same with sudo"}[runtime.GOOS == "windows"]},
+		{service.ErrNotInstalled, "kassad service install"},
+		{service.ErrPackaged, "systemctl enable --now " + f.Name + "; what a package has installed, the package removes"},
+		{service.ErrHidden, "install kassad into /usr/local/bin, its configuration into /etc/kassad, and leave data_dir in /var/lib"},
+		{service.ErrPath, "give absolute paths without line ends and braces"},
+		{service.ErrSlow, "kassad service status in a moment; " + logs},
+	} {
+		if errors.Is(err, h.of) {
+			return hinted{err: err, hint: h.hint}
+		}
+	}
+	return hinted{err: err, hint: logs}
+}
+
+// settings are what the service of a configuration starts with.
+func settings(cfg daemon.Config, config string) (service.Settings, error) {
+	exe, err := os.Executable()
+	if err == nil {
+		exe, err = filepath.EvalSymlinks(exe)
+	}
+	if err == nil {
+		config, err = filepath.Abs(config)
+	}
+	s := service.Settings{Executable: exe, Config: config, DataDir: cfg.DataDir}
+	for _, d := range cfg.Devices {
+		if d.TraceFile != "" {
+			s.Writable = append(s.Writable, filepath.Dir(d.TraceFile))
+		}
+	}
+	return s, err
+}
+
+type serviceInstall struct {
+	configFlag
+	serviceFlag
+}
+
+// Help ends the help of service install.
+func (serviceInstall) Help() string {
+	return `The configuration must be good: the service starts with it. On Linux the unit runs kassad as the user
+kassad, which is made, and may write to data_dir only; on Windows kassad runs as the system.
+
+Examples:
+  kassad service install
+  kassad service install --config /etc/kassad/second.toml --name kassad-second`
+}
+
+// Run installs the service, or brings it up to date.
+func (c *serviceInstall) Run(e *env) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	s, err := settings(cfg, c.Config)
+	if err != nil {
+		return err
+	}
+	m, err := c.manager(s)
+	if err != nil {
+		return err
+	}
+	notes, err := m.Install()
+	if err := told(e, notes, c.hint(err)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s is installed and starts with the computer. Now: kassad service start%s\n", c.Name, c.also())
+	return err
+}
+
+// also is the flag that a next command needs.
+func (f serviceFlag) also() string {
+	if f.Name == service.DefaultName {
+		return ""
+	}
+	return " --name " + f.Name
+}
+
+// told prints what was done beside, whether or not the rest succeeded.
+func told(e *env, notes []string, err error) error {
+	for _, n := range notes {
+		if _, werr := fmt.Fprintln(e.stdout, n); werr != nil {
+			return errors.Join(err, werr)
+		}
+	}
+	return err
+}
+
+type serviceUninstall struct{ serviceFlag }
+
+// Help ends the help of service uninstall.
+func (serviceUninstall) Help() string {
+	return `Examples:
+  kassad service uninstall`
+}
+
+// Run takes the service out of the system.
+func (c *serviceUninstall) Run(e *env) error {
+	return c.act(e, (*service.Manager).Uninstall, "was not installed", "is uninstalled; journal and configuration are left as they are")
+}
+
+type serviceStart struct{ serviceFlag }
+
+// Help ends the help of service start.
+func (serviceStart) Help() string {
+	return `Under systemd it ends when commands are taken.
+
+Examples:
+  kassad service start`
+}
+
+// Run starts the service.
+func (c *serviceStart) Run(e *env) error {
+	return c.act(e, (*service.Manager).Start, "runs already", "runs")
+}
+
+type serviceStop struct{ serviceFlag }
+
+// Help ends the help of service stop.
+func (serviceStop) Help() string {
+	return `The receipt in hand has 20 s to end (2 s on Windows); one that does not is in doubt, and the device is asked
+for it after the next start. The service starts again with the computer.
+
+Examples:
+  kassad service stop`
+}
+
+// Run stops the service.
+func (c *serviceStop) Run(e *env) error {
+	return c.act(e, (*service.Manager).Stop, "does not run", "is stopped")
+}
+
+type serviceRestart struct{ serviceFlag }
+
+// Help ends the help of service restart.
+func (serviceRestart) Help() string {
+	return `Examples:
+  kassad service restart`
+}
+
+// Run stops the service and starts it again.
+func (c *serviceRestart) Run(e *env) error {
+	return c.act(e, func(m *service.Manager) (bool, error) { return false, m.Restart() }, "", "runs")
+}
+
+// act does one thing and says what is so now.
+func (f serviceFlag) act(e *env, do func(*service.Manager) (already bool, err error), wasSo, isSo string) error {
+	m, err := f.manager(service.Settings{})
+	if err != nil {
+		return err
+	}
+	already, err := do(m)
+	if err != nil {
+		return f.hint(err)
+	}
+	if already {
+		isSo = wasSo
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s %s\n", f.Name, isSo)
+	return err
+}
+
+type serviceStatus struct {
+	serviceFlag
+	jsonFlag
+}
+
+// Help ends the help of service status.
+func (serviceStatus) Help() string {
+	return `Exit status 0 only if the service runs. How printers and terminals are: kassad status.
+
+Examples:
+  kassad service status
+  kassad service status --json`
+}
+
+// Run tells how the service is.
+func (c *serviceStatus) Run(e *env) error {
+	m, err := c.manager(service.Settings{})
+	if err != nil {
+		return err
+	}
+	s, err := m.Status()
+	if err != nil {
+		return c.hint(err)
+	}
+	if c.JSON {
+		err = printJSON(e.stdout, s)
+	} else {
+		detail := ""
+		if s.Detail != "" {
+			detail = ": " + s.Detail
+		}
+		_, err = fmt.Fprintf(e.stdout, "%s is %s (%s)%s\n", s.Name, s.State, s.Manager, detail)
+	}
+	if err != nil || s.State == service.StateRunning {
+		return err
+	}
+	next := map[string]string{service.StateAbsent: "kassad service install", service.StateStopped: "kassad service start" + c.also()}[s.State]
+	if next == "" {
+		return c.hint(fmt.Errorf("the service has %s", s.State))
+	}
+	return hinted{err: errors.New("the service does not run"), hint: next}
+}
+
+type serviceConfigure struct {
+	configFlag
+	serviceFlag
+}
+
+// Help ends the help of service configure.
+func (serviceConfigure) Help() string {
+	return `Part of service install; for installers, which enter the service themselves. On Windows: starts again after
+2, 10 and then every 60 seconds whenever it ends, with or without a crash; starts after the services that the
+computer needs first; data_dir is for the system and administrators only. What the system does not have is told.
+
+Examples:
+  kassad service configure`
+}
+
+// Run configures an installed service. Without a configuration file the data is
+// where it is by default: an installer comes before the first configuration.
+func (c *serviceConfigure) Run(e *env) error {
+	cfg, err := c.load()
+	if errors.Is(err, fs.ErrNotExist) {
+		cfg, err = daemon.DefaultConfig(), nil
+	}
+	if err != nil {
+		return err
+	}
+	s, err := settings(cfg, c.Config)
+	if err != nil {
+		return err
+	}
+	m, err := c.manager(s)
+	if err != nil {
+		return err
+	}
+	notes, err := m.Configure()
+	if err := told(e, notes, c.hint(err)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s is configured\n", c.Name)
+	return err
+}

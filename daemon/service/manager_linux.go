@@ -1,0 +1,198 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	kardianos "github.com/kardianos/service"
+
+	"kassad/packaging"
+)
+
+// userName is who the unit runs the daemon as.
+const userName = "kassad"
+
+// Where units are: ours by hand, and those of packages.
+const unitDir = "/etc/systemd/system"
+
+var packageUnitDirs = []string{"/usr/lib/systemd/system", "/lib/systemd/system"}
+
+// describe refuses systems without systemd: a script of init would not start a
+// daemon again that has ended.
+func describe(s Settings) (*kardianos.Config, error) {
+	if kardianos.Platform() != "linux-systemd" {
+		return nil, fmt.Errorf("%w: systemd is not the init of this system", ErrNoManager)
+	}
+	config := &kardianos.Config{Name: s.Name, Executable: s.Executable}
+	if s.Executable == "" {
+		return config, nil
+	}
+	unit, err := Unit(packaging.SystemdUnit, UnitPaths{Executable: s.Executable, Config: s.Config, DataDir: s.DataDir, Writable: s.Writable}, hasGroup)
+	if err != nil {
+		return nil, err
+	}
+	config.Option = kardianos.KeyValue{"SystemdScript": unit}
+	return config, nil
+}
+
+func hasGroup(name string) bool {
+	_, err := user.LookupGroup(name)
+	return err == nil
+}
+
+// hidden are the folders that the unit keeps from the service.
+var hidden = []string{"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"}
+
+func checkSeen(what, path string) error {
+	for _, dir := range hidden {
+		if strings.HasPrefix(path, dir) {
+			return fmt.Errorf("%s %s: %w: the unit hides %s from it", what, path, ErrHidden, strings.TrimSuffix(dir, "/"))
+		}
+	}
+	return nil
+}
+
+// Install writes the unit and lets it start with the computer. It makes the
+// user that the unit names, and lets it read the configuration. notes are what
+// was done beside.
+func (m *Manager) Install() (notes []string, err error) {
+	s := m.settings
+	if err := removable(s.Name); err != nil {
+		return nil, err
+	}
+	if os.Geteuid() != 0 {
+		return nil, ErrNoRights
+	}
+	for what, path := range map[string]string{"binary": s.Executable, "configuration": s.Config, "data_dir": s.DataDir} {
+		if err := checkSeen(what, path+"/"); err != nil {
+			return nil, err
+		}
+	}
+	gid, uid, made, err := serviceUser()
+	if err != nil {
+		return nil, err
+	}
+	if made {
+		notes = append(notes, "made the user "+userName)
+	}
+	opened, err := letRead(s.Config, gid)
+	if err != nil {
+		return notes, err
+	}
+	if opened {
+		notes = append(notes, fmt.Sprintf("the group %s may read %s now", userName, s.Config))
+	}
+	if s.DataDir != stateDir { // systemd makes its own
+		if err := giveDir(s.DataDir, uid, gid); err != nil {
+			return notes, err
+		}
+	}
+	// What was installed is written anew; a service that runs goes on.
+	if err := os.Remove(unitPath(s.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return notes, rights(err)
+	}
+	return notes, m.bounded("install", m.system.Install)
+}
+
+// Configure has nothing to add on Linux: the unit says it all.
+func (m *Manager) Configure() (notes []string, err error) {
+	if _, err := m.installed(); err != nil {
+		return nil, err
+	}
+	return []string{"the unit says it all; changes of yours: systemctl edit " + m.settings.Name}, nil
+}
+
+func unitPath(name string) string { return filepath.Join(unitDir, name+".service") }
+
+// removable refuses to touch what a package manages.
+func removable(name string) error {
+	if _, err := os.Lstat(unitPath(name)); err == nil {
+		return nil // by hand, over a packaged one
+	}
+	for _, dir := range packageUnitDirs {
+		path := filepath.Join(dir, name+".service")
+		if _, err := os.Stat(path); err == nil {
+			return fmt.Errorf("%w: %s", ErrPackaged, path)
+		}
+	}
+	return nil
+}
+
+// serviceUser finds the unit's user, or makes it.
+func serviceUser() (gid, uid int, made bool, err error) {
+	u, err := user.Lookup(userName)
+	if err != nil {
+		out, err := exec.Command("useradd", "--system", "--user-group", "--home-dir", stateDir, "--no-create-home", "--shell", "/usr/sbin/nologin", userName).CombinedOutput()
+		if err != nil {
+			return 0, 0, false, fmt.Errorf("user %s: %w: %w: %s", userName, ErrFailed, err, oneLine(string(out)))
+		}
+		made = true
+		if u, err = user.Lookup(userName); err != nil {
+			return 0, 0, true, fmt.Errorf("user %s: %w", userName, err)
+		}
+	}
+	uid, err = strconv.Atoi(u.Uid)
+	if err == nil {
+		gid, err = strconv.Atoi(u.Gid)
+	}
+	return gid, uid, made, err
+}
+
+// letRead lets a group read a file that nobody else may.
+func letRead(path string, gid int) (changed bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, fmt.Errorf("configuration: %w", err)
+	}
+	mode := info.Mode().Perm()
+	if mode&0o004 != 0 {
+		return false, nil
+	}
+	if err := os.Chown(path, -1, gid); err != nil {
+		return false, rights(err)
+	}
+	if mode&0o040 == 0 {
+		err = os.Chmod(path, mode|0o040)
+	}
+	return true, err
+}
+
+// giveDir makes a folder the service's own, with what is in it.
+func giveDir(dir string, uid, gid int) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, uid, gid)
+	})
+}
+
+// failed tells kardianos' word for a unit in the state failed.
+func failed(err error) bool { return strings.Contains(err.Error(), "failed state") }
+
+// rights tells a refusal for want of rights.
+func rights(err error) error {
+	if errors.Is(err, fs.ErrPermission) || os.Geteuid() != 0 {
+		return fmt.Errorf("%w: %w", ErrNoRights, err)
+	}
+	return err
+}
+
+// detail is the sentence that the daemon has told systemd.
+func detail(name string) string {
+	out, err := exec.Command("systemctl", "show", "--property=StatusText", "--value", name+".service").Output()
+	if err != nil {
+		return ""
+	}
+	return oneLine(string(out))
+}

@@ -1,0 +1,25 @@
+//go:build !linux && !windows
+
+package service
+
+import (
+	"fmt"
+	"runtime"
+
+	kardianos "github.com/kardianos/service"
+)
+
+func describe(Settings) (*kardianos.Config, error) {
+	return nil, fmt.Errorf("%w: %s", ErrNoManager, runtime.GOOS)
+}
+
+// Install is refused, as every call on this system.
+func (m *Manager) Install() ([]string, error) { return nil, ErrNoManager }
+
+// Configure is refused, as every call on this system.
+func (m *Manager) Configure() ([]string, error) { return nil, ErrNoManager }
+
+func removable(string) error { return nil }
+func failed(error) bool      { return false }
+func detail(string) string   { return "" }
+func rights(err error) error { return err }

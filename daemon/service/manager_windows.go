@@ -1,0 +1,164 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+	"unsafe"
+
+	kardianos "github.com/kardianos/service"
+	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/svc/mgr"
+)
+
+// What the service manager does when the service ends by itself, however that
+// comes: a broken configuration is tried again once a minute.
+var recovery = []mgr.RecoveryAction{
+	{Type: mgr.ServiceRestart, Delay: 2 * time.Second},
+	{Type: mgr.ServiceRestart, Delay: 10 * time.Second},
+	{Type: mgr.ServiceRestart, Delay: time.Minute},
+}
+
+const recoveryReset = uint32(time.Hour / time.Second) // seconds without a failure
+
+// dataAccess: the system, as which the service runs, and administrators; nobody
+// else, and nothing inherited. Any user may make folders in ProgramData, so the
+// owner is set as well.
+const dataAccess = "O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
+
+func describe(s Settings) (*kardianos.Config, error) {
+	return &kardianos.Config{
+		Name: s.Name, DisplayName: "kassad (" + s.Name + ")", Description: "One sale, one fiscal document: fiscal printers for POS terminals over MQTT.",
+		Executable: s.Executable, Arguments: arguments(s),
+		Option: kardianos.KeyValue{kardianos.StartType: kardianos.ServiceStartAutomatic},
+	}, nil
+}
+
+func arguments(s Settings) []string {
+	return []string{"run", "--service", s.Name, "--config", s.Config}
+}
+
+// Install enters the service, or brings one that is there up to date, and
+// configures it.
+func (m *Manager) Install() (notes []string, err error) {
+	s, err := m.Status()
+	if err != nil {
+		return nil, err
+	}
+	if s.State == StateAbsent {
+		err = m.bounded("install", m.system.Install)
+	} else {
+		err = m.update()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.Configure()
+}
+
+// update gives an installed service the command line of now.
+func (m *Manager) update() error {
+	return m.withService(func(s *mgr.Service) error {
+		line := windows.EscapeArg(m.settings.Executable)
+		for _, a := range arguments(m.settings) {
+			line += " " + windows.EscapeArg(a)
+		}
+		path, err := windows.UTF16PtrFromString(line)
+		if err != nil {
+			return err
+		}
+		return windows.ChangeServiceConfig(s.Handle, windows.SERVICE_NO_CHANGE, mgr.StartAutomatic, windows.SERVICE_NO_CHANGE, path, nil, nil, nil, nil, nil, nil)
+	})
+}
+
+// Configure sets what an installer of Windows cannot: recovery, also when the
+// process ends with a status, delayed start, and who may read the data. notes
+// are what this system does not have.
+func (m *Manager) Configure() (notes []string, err error) {
+	err = m.withService(func(s *mgr.Service) error {
+		if err := s.SetRecoveryActions(recovery, recoveryReset); err != nil {
+			return fmt.Errorf("recovery: %w", err)
+		}
+		if err := s.SetRecoveryActionsOnNonCrashFailures(true); err != nil {
+			notes = append(notes, fmt.Sprintf("recovery after an exit with a status is not supported here (%v): kassad ends its process instead", err))
+		}
+		if err := setDelayedStart(s); err != nil {
+			notes = append(notes, fmt.Sprintf("delayed start is not supported here (%v): kassad starts with the other services", err))
+		}
+		return nil
+	})
+	if err != nil {
+		return notes, err
+	}
+	if err := protect(m.settings.DataDir); err != nil {
+		return notes, rights(err)
+	}
+	return notes, nil
+}
+
+func setDelayedStart(s *mgr.Service) error {
+	info := windows.SERVICE_DELAYED_AUTO_START_INFO{IsDelayedAutoStartUp: 1}
+	return windows.ChangeServiceConfig2(s.Handle, windows.SERVICE_CONFIG_DELAYED_AUTO_START_INFO, (*byte)(unsafe.Pointer(&info)))
+}
+
+// protect makes the folder and lets only the system and administrators in.
+func protect(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	sd, err := windows.SecurityDescriptorFromString(dataAccess)
+	if err != nil {
+		return fmt.Errorf("access of %s: %w", dir, err)
+	}
+	owner, _, err := sd.Owner()
+	if err != nil {
+		return fmt.Errorf("access of %s: %w", dir, err)
+	}
+	dacl, _, err := sd.DACL()
+	if err != nil {
+		return fmt.Errorf("access of %s: %w", dir, err)
+	}
+	const what = windows.OWNER_SECURITY_INFORMATION | windows.DACL_SECURITY_INFORMATION | windows.PROTECTED_DACL_SECURITY_INFORMATION
+	if err := windows.SetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT, what, owner, nil, dacl, nil); err != nil {
+		return fmt.Errorf("access of %s: %w", dir, err)
+	}
+	return nil
+}
+
+// withService opens the service for a change.
+func (m *Manager) withService(f func(*mgr.Service) error) error {
+	manager, err := mgr.Connect()
+	if err != nil {
+		return rights(err)
+	}
+	defer manager.Disconnect()
+	s, err := manager.OpenService(m.settings.Name)
+	if errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST) {
+		return fmt.Errorf("%s: %w", m.settings.Name, ErrNotInstalled)
+	}
+	if err != nil {
+		return rights(err)
+	}
+	defer s.Close()
+	if err := f(s); err != nil {
+		return fmt.Errorf("configure %s: %w", m.settings.Name, rights(err))
+	}
+	return nil
+}
+
+func removable(string) error { return nil }
+
+func failed(error) bool { return false }
+
+// detail: services of Windows tell their manager no sentences.
+func detail(string) string { return "" }
+
+// rights tells a refusal for want of rights.
+func rights(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: %w", ErrNoRights, err)
+	}
+	return err
+}
