@@ -1,0 +1,176 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// manager is a service manager that keeps what it is told.
+type manager struct {
+	watchdog time.Duration
+	mu       sync.Mutex
+	told     []string
+}
+
+func (m *manager) Watchdog() time.Duration { return m.watchdog }
+
+func (m *manager) Send(assignments ...string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.told = append(m.told, assignments...)
+	return nil
+}
+
+// take empties what was told since, after d.
+func (m *manager) take(d time.Duration) []string {
+	<-time.After(d)
+	synctest.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	told := m.told
+	m.told = nil
+	return told
+}
+
+func count(told []string, what string) (n int) {
+	for _, line := range told {
+		if line == what {
+			n++
+		}
+	}
+	return n
+}
+
+// guarded runs a guard in virtual time; hang and say change what it sees.
+func guarded(t *testing.T, watchdog time.Duration, abort func(string), story func(g *Guard, m *manager, hang func(...string))) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var late []string
+		m := &manager{watchdog: watchdog}
+		g := &Guard{
+			Tell: m, Log: slog.New(slog.DiscardHandler), Abort: abort,
+			Stalled:  func() []string { mu.Lock(); defer mu.Unlock(); return late },
+			Sentence: func() string { return "takes commands;\nall is well" },
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { g.Run(ctx) })
+		story(g, m, func(names ...string) { mu.Lock(); defer mu.Unlock(); late = names })
+		cancel()
+		running.Wait()
+	})
+}
+
+// The watchdog is fed while all loops make progress, and not a moment longer.
+func TestGuardFeedsWhileProgress(t *testing.T) {
+	t.Parallel()
+	guarded(t, 30*time.Second, nil, func(g *Guard, m *manager, hang func(...string)) {
+		first := m.take(25 * time.Second)
+		if count(first, "READY=1") > 0 || count(first, "EXTEND_TIMEOUT_USEC=60000000") != 3 {
+			t.Errorf("before commands are taken: %q", first)
+		}
+		g.Ready()
+		if told := m.take(0); !slices.Equal(told, []string{"READY=1", "STATUS=takes commands"}) {
+			t.Errorf("ready: %q", told)
+		}
+		well := m.take(time.Minute)
+		if count(well, "WATCHDOG=1") != 6 || count(well, "STATUS=takes commands; all is well") != 1 || len(well) != 7 {
+			t.Errorf("a minute of health: %q", well)
+		}
+		hang("worker front")
+		if told := m.take(time.Hour); !slices.Equal(told, []string{"STATUS=no progress: worker front"}) {
+			t.Errorf("a hung worker: %q", told)
+		}
+		hang()
+		if told := m.take(time.Minute); count(told, "WATCHDOG=1") != 6 {
+			t.Errorf("after the hang: %q", told)
+		}
+		g.Stopping()
+		g.Stopping()
+		g.Ready() // a link that has just come up
+		told := m.take(time.Minute)
+		if count(told, "STOPPING=1") != 1 || count(told, "READY=1") != 0 || count(told, "WATCHDOG=1") != 6 {
+			t.Errorf("stopping: %q", told)
+		}
+		g.Failed(errors.New("store: disk\nREADY=1"))
+		if told := m.take(0); !slices.Equal(told, []string{"STATUS=store: disk READY=1"}) {
+			t.Errorf("failed: %q", told)
+		}
+	})
+}
+
+// Where nobody kills a hung process, it ends itself, but not for a short hang.
+func TestGuardAborts(t *testing.T) {
+	t.Parallel()
+	var aborted []string
+	guarded(t, 0, func(why string) { aborted = append(aborted, why) }, func(g *Guard, m *manager, hang func(...string)) {
+		g.Ready()
+		hang("intake shop")
+		m.take(25 * time.Second)
+		hang()
+		m.take(time.Minute)
+		if aborted != nil {
+			t.Errorf("a short hang: %q", aborted)
+		}
+		hang("intake shop")
+		m.take(hungMax + 2*guardEvery)
+		if len(aborted) == 0 || aborted[0] != "no progress: intake shop" {
+			t.Errorf("a long hang: %q", aborted)
+		}
+	})
+}
+
+// The socket of systemd, by path and in the abstract name space.
+func TestNotifier(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "kassad-") // the path of a socket is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for _, path := range []string{filepath.Join(dir, "notify"), "@kassad-test-" + strconv.Itoa(os.Getpid())} {
+		l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		environment := map[string]string{"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": strconv.Itoa(os.Getpid())}
+		n := SystemdNotifier(func(key string) string { return environment[key] })
+		if n.Watchdog() != 30*time.Second {
+			t.Errorf("watchdog of %s", n.Watchdog())
+		}
+		if err := n.Send("READY=1", "STATUS=касса готова"); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 100)
+		if k, err := l.Read(got); err != nil || string(got[:k]) != "READY=1\nSTATUS=касса готова" {
+			t.Errorf("%q, %v", got[:k], err)
+		}
+		environment["WATCHDOG_PID"] = "1"
+		if w := SystemdNotifier(func(key string) string { return environment[key] }).Watchdog(); w != 0 {
+			t.Errorf("the watchdog of another process: %s", w)
+		}
+	}
+	none := SystemdNotifier(func(string) string { return "" })
+	if none != nil || none.Send("READY=1") != nil || none.Watchdog() != 0 {
+		t.Error("without systemd somebody is told")
+	}
+	gone := SystemdNotifier(func(key string) string {
+		return map[string]string{"NOTIFY_SOCKET": filepath.Join(dir, "gone")}[key]
+	})
+	if err := gone.Send("READY=1"); err == nil || !strings.HasPrefix(err.Error(), "systemd: ") {
+		t.Errorf("a socket that is gone: %v", err)
+	}
+}

@@ -1,0 +1,97 @@
+package service
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	kardianos "github.com/kardianos/service"
+)
+
+// fakeSystem is a service manager that keeps what it is asked for.
+type fakeSystem struct {
+	kardianos.Service
+	state kardianos.Status
+	err   error // of Status
+	stuck bool  // Stop never ends
+	asked []string
+}
+
+func (f *fakeSystem) Platform() string { return "fake" }
+
+func (f *fakeSystem) Status() (kardianos.Status, error) { return f.state, f.err }
+
+func (f *fakeSystem) move(what string, to kardianos.Status) error {
+	f.asked = append(f.asked, what)
+	f.state = to
+	return nil
+}
+
+func (f *fakeSystem) Start() error   { return f.move("start", kardianos.StatusRunning) }
+func (f *fakeSystem) Restart() error { return f.move("restart", kardianos.StatusRunning) }
+
+func (f *fakeSystem) Stop() error {
+	if f.stuck {
+		<-time.After(24 * time.Hour)
+	}
+	return f.move("stop", kardianos.StatusStopped)
+}
+
+func (f *fakeSystem) Uninstall() error {
+	f.err = kardianos.ErrNotInstalled
+	return f.move("uninstall", kardianos.StatusUnknown)
+}
+
+func managerOf(f *fakeSystem) *Manager {
+	return &Manager{settings: Settings{Name: "kassad-of-a-test"}, system: f, patience: patience}
+}
+
+// Every call may be repeated, and says whether there was anything to do.
+func TestManagerRepeats(t *testing.T) {
+	t.Parallel()
+	f := &fakeSystem{state: kardianos.StatusStopped}
+	m := managerOf(f)
+	for i, step := range []struct {
+		do      func() (bool, error)
+		already bool
+		state   string
+	}{
+		{m.Stop, true, StateStopped},
+		{m.Start, false, StateRunning},
+		{m.Start, true, StateRunning},
+		{m.Stop, false, StateStopped},
+		{func() (bool, error) { return false, m.Restart() }, false, StateRunning},
+		{func() (bool, error) { return false, m.Restart() }, false, StateRunning},
+		{m.Uninstall, false, StateAbsent},
+		{m.Uninstall, true, StateAbsent},
+	} {
+		already, err := step.do()
+		s, serr := m.Status()
+		if err != nil || serr != nil || already != step.already || s.State != step.state {
+			t.Errorf("step %d: already %v, %s, %v, %v", i, already, s.State, err, serr)
+		}
+	}
+	if want := []string{"start", "stop", "start", "restart", "stop", "uninstall"}; !slices.Equal(f.asked, want) {
+		t.Errorf("asked for %v, want %v", f.asked, want)
+	}
+	for name, do := range map[string]func() (bool, error){"start": m.Start, "stop": m.Stop, "restart": func() (bool, error) { return false, m.Restart() }} {
+		if _, err := do(); !errors.Is(err, ErrNotInstalled) {
+			t.Errorf("%s of nothing: %v", name, err)
+		}
+	}
+}
+
+// A service that never stops does not keep who asked for ever.
+func TestManagerIsPatientForATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := managerOf(&fakeSystem{state: kardianos.StatusRunning, stuck: true})
+		begin := time.Now()
+		if _, err := m.Stop(); !errors.Is(err, ErrSlow) || time.Since(begin) != patience {
+			t.Errorf("after %s: %v", time.Since(begin), err)
+		}
+		<-time.After(24 * time.Hour) // the bubble ends with all that is in it
+	})
+}
