@@ -48,7 +48,7 @@ func pattern(example string) string {
 
 func readScripts(t *testing.T) string {
 	t.Helper()
-	names, err := filepath.Glob("testdata/script/*.txtar")
+	names, err := filepath.Glob("testdata/s*/*.txtar") // script and service
 	if err != nil || len(names) == 0 {
 		t.Fatal("no scripts", err)
 	}
