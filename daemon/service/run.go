@@ -1,5 +1,8 @@
 package service
 
+// How kassad runs under the service manager of Windows. systemd only sends a
+// signal, and is told by Notifier.
+
 import (
 	"context"
 	"errors"
