@@ -115,7 +115,7 @@ func (g *Guard) look(hung time.Time) time.Time {
 		g.say(g.Sentence())
 	default:
 		g.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", startMore.Microseconds()))
-		g.say("starting: no broker answers yet")
+		g.say("starting: commands are not taken yet")
 	}
 	return time.Time{}
 }
