@@ -40,7 +40,7 @@ Examples:
 }
 
 // Run serves until a signal, or until the service manager says stop.
-func (c *runCommand) Run(e *env) error { return c.hosted(e, c.lives) }
+func (c *runCommand) Run(e *env) error { return c.hosted(c, e, c.lives) }
 
 // lives serves one life after another: after a restart that the office asked
 // for, the configuration is read again; a broken one must not keep the shop

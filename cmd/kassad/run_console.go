@@ -8,6 +8,6 @@ import "context"
 type runPlatform struct{}
 
 // hosted runs f until a signal, whoever has started it.
-func (c *runCommand) hosted(e *env, f func(context.Context, host) error) error {
+func (runPlatform) hosted(c *runCommand, e *env, f func(context.Context, host) error) error {
 	return c.console(e, f)
 }

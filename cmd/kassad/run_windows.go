@@ -18,8 +18,8 @@ type runPlatform struct {
 
 // hosted runs f in a console, or as a service: then the log goes to a file, and
 // warnings and errors to the event log too.
-func (c *runCommand) hosted(e *env, f func(context.Context, host) error) error {
-	if c.Service == "" || !service.Managed() {
+func (p runPlatform) hosted(c *runCommand, e *env, f func(context.Context, host) error) error {
+	if p.Service == "" || !service.Managed() {
 		return c.console(e, f)
 	}
 	// A path of its own: the configuration may be what is wrong.
@@ -27,14 +27,14 @@ func (c *runCommand) hosted(e *env, f func(context.Context, host) error) error {
 	defer file.Close()
 	log := func(level string) *slog.Logger {
 		own := newLogger(file, level, c.JSONLog)
-		events, err := service.OpenEventLog(c.Service)
+		events, err := service.OpenEventLog(p.Service)
 		if err != nil {
 			own.Warn("no event log", "err", err)
 			return own
 		}
 		return slog.New(slog.NewMultiHandler(own.Handler(), service.EventHandler(events)))
 	}
-	return service.Run(c.Service, func(ctx context.Context) error {
+	return service.Run(p.Service, func(ctx context.Context) error {
 		abort := func(reason string) {
 			log("info").Error("the process is ended for the service manager to start it again", "why", reason)
 			os.Exit(exitFailed)

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 	"unsafe"
 
 	kardianos "github.com/kardianos/service"
 	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/svc/eventlog"
 	"golang.org/x/sys/windows/svc/mgr"
 )
 
@@ -91,6 +93,11 @@ func (m *Manager) Configure() (notes []string, err error) {
 	})
 	if err != nil {
 		return notes, err
+	}
+	// An installer that enters the service itself does not know the event log.
+	err = eventlog.InstallAsEventCreate(m.settings.Name, eventlog.Error|eventlog.Warning|eventlog.Info)
+	if err != nil && !strings.Contains(err.Error(), "exists") {
+		notes = append(notes, fmt.Sprintf("no event log (%v): warnings and errors are in the log file only", err))
 	}
 	if err := protect(m.settings.DataDir); err != nil {
 		return notes, rights(err)
