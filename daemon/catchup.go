@@ -167,7 +167,7 @@ func (w *worker) catchUp(ctx context.Context, fn string, last uint32) error {
 // the next attempt goes on where this one ended.
 func (w *worker) readBack(ctx context.Context, reader fiscal.DocumentReader, fn string, from, to uint32) error {
 	for fd := from; fd <= to; fd++ {
-		w.pulse.within(callMax)
+		w.calls()
 		doc, err := reader.ReadDocument(ctx, fd)
 		if notKept(err) {
 			doc = fiscal.ArchivedDocument{FD: fd}
@@ -250,7 +250,7 @@ func notKept(err error) bool {
 func (w *worker) firstSight(ctx context.Context, reader fiscal.DocumentReader, fn string, last uint32) error {
 	var docs []fiscal.ArchivedDocument
 	for fd := last; fd > 0 && len(docs) < catchUpMax; fd-- {
-		w.pulse.within(callMax)
+		w.calls()
 		doc, err := reader.ReadDocument(ctx, fd)
 		if notKept(err) {
 			break

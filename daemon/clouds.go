@@ -71,6 +71,19 @@ func (c *BIFITConfig) open(connector, broker string, dial dialFunc, log *slog.Lo
 // dialFunc is Network.Dial.
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
+// cloudTimeout bounds one HTTP call to a service; a call of its driver makes a
+// few.
+func (c Config) cloudTimeout(name string) time.Duration {
+	switch {
+	case name == CloudLifePay && c.LifePay != nil:
+		return time.Duration(c.LifePay.Timeout)
+	case name == CloudBIFIT && c.BIFIT != nil:
+		return time.Duration(c.BIFIT.Timeout)
+	default:
+		return 0
+	}
+}
+
 // addClouds gives each service a worker of its own.
 func (d *Daemon) addClouds() error {
 	clouds, err := d.cfg.openClouds(d.callbackURL, d.opt.Network.Dial, d.log)
@@ -83,7 +96,7 @@ func (d *Daemon) addClouds() error {
 		if err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", name, err), cloud.Close())
 		}
-		w.info = &info
+		w.info, w.patience = &info, 4*d.cfg.cloudTimeout(name)
 		d.workers[name] = w
 		d.views.Store(name, deviceView{Info: &info})
 	}

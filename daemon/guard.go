@@ -89,7 +89,7 @@ func (w *worker) pollEvery() time.Duration {
 // what follows from it.
 func (w *worker) look(ctx context.Context) {
 	view := deviceView{Info: w.info}
-	w.pulse.within(callMax)
+	w.calls()
 	st, err := w.backend.Status(ctx)
 	w.pulse.within(turnMax)
 	w.polled = time.Now()
@@ -146,7 +146,7 @@ func (w *worker) introduce(ctx context.Context, view *deviceView, st fiscal.Stat
 	if !ok || w.info != nil && w.info.Storage == st.FN.Serial {
 		return
 	}
-	w.pulse.within(callMax)
+	w.calls()
 	defer w.pulse.within(turnMax)
 	info, err := informer.Info(ctx)
 	if err != nil {

@@ -13,7 +13,8 @@ const (
 	// turnMax is for what a loop does by itself: commits, on a slow disk.
 	turnMax = 30 * time.Second
 	// callMax is the deadline of one call of a driver: more than twice the
-	// longest command of any device (two minutes). A device that hangs within it
+	// longest command of any device (two minutes); a cloud that is configured to wait
+	// longer has more. A device that hangs within it
 	// is the driver's business, not a hung loop.
 	callMax = 5 * time.Minute
 )
@@ -35,6 +36,9 @@ func (p *pulse) within(d time.Duration) {
 	defer p.mu.Unlock()
 	p.until = time.Now().Add(d)
 }
+
+// calls promises that a call of the driver ends by its deadline.
+func (w *worker) calls() { w.pulse.within(max(callMax, w.patience)) }
 
 // rest says that the loop waits, and that nothing is owed before it wakes.
 func (p *pulse) rest() {

@@ -137,3 +137,29 @@ func TestPulseOfIntake(t *testing.T) {
 		k.wait()
 	})
 }
+
+// A cloud that is configured to be waited for has the time for it.
+func TestPulseOfSlowCloud(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	cfg.LifePay = &LifePayConfig{}
+	cfg.LifePay.Timeout = Duration(10 * time.Minute)
+	cfg.LifePay.fill()
+	if got := cfg.cloudTimeout(CloudLifePay); got != 10*time.Minute {
+		t.Errorf("%s is configured", got)
+	}
+	for patience, want := range map[time.Duration]time.Duration{0: callMax, 40 * time.Minute: 40 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &worker{pulse: &pulse{}, patience: patience}
+			w.calls()
+			<-time.After(want)
+			if w.pulse.late(time.Now()) {
+				t.Errorf("late after %s", want)
+			}
+			<-time.After(time.Second)
+			if !w.pulse.late(time.Now()) {
+				t.Errorf("not late after %s", want+time.Second)
+			}
+		})
+	}
+}

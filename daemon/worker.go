@@ -35,7 +35,8 @@ type worker struct {
 	router   *router
 
 	pulse    *pulse
-	arrivals *mailbox // accepted, cancelled, and resolved by a person
+	patience time.Duration // of a call of the driver, where callMax is too short
+	arrivals *mailbox      // accepted, cancelled, and resolved by a person
 	requests chan func(context.Context)
 	stopping <-chan struct{} // closed: finish what is in hand, begin nothing
 	began    time.Time       // start of the daemon
@@ -156,7 +157,7 @@ func (w *worker) run(ctx context.Context) error {
 			w.takeArrivals()
 			w.sweep()
 		case f := <-w.requests:
-			w.pulse.within(callMax)
+			w.calls()
 			f(ctx)
 		case <-timer.C:
 		}
@@ -222,7 +223,7 @@ func (w *worker) turn(ctx context.Context) (busy bool, err error) {
 	}
 	select {
 	case f := <-w.requests:
-		w.pulse.within(callMax)
+		w.calls()
 		f(ctx)
 		return true, nil
 	default:
@@ -448,7 +449,7 @@ func (w *worker) carryOut(ctx context.Context, it *item, before fiscal.Record, e
 
 // perform calls the device once and turns its answer into an event.
 func (w *worker) perform(ctx context.Context, it *item, kind fiscal.EffectKind) fiscal.Event {
-	w.pulse.within(callMax)
+	w.calls()
 	defer w.pulse.within(turnMax)
 	begin := time.Now()
 	if it.record.Timing.Queued == 0 && kind != fiscal.EffectFind {
