@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -123,45 +122,6 @@ func TestPTYStuckWrite(t *testing.T) {
 		t.Errorf("write after: %v", err)
 	}
 	go io.Copy(io.Discard, master) // lets the left goroutine end
-}
-
-func TestScanTTY(t *testing.T) {
-	t.Parallel()
-	root := t.TempDir()
-	class := filepath.Join(root, "class")
-	put := func(path, text string) {
-		t.Helper()
-		path = filepath.Join(root, path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put("usb/1-1/idVendor", "1fc9")
-	put("usb/1-1/idProduct", "00a7")
-	put("usb/1-1/serial", "0123")
-	put("usb/1-1/product", "Shtrih-M")
-	put("usb/1-1/1-1:1.0/x", "")
-	put("class/ttyS0/type", "4")
-	put("class/ttyS1/type", "0")
-	put("class/tty7/x", "")
-	put("class/ttyACM0/x", "")
-	if err := os.Symlink(filepath.Join(root, "usb/1-1/1-1:1.0"), filepath.Join(class, "ttyACM0/device")); err != nil {
-		t.Fatal(err)
-	}
-	got, err := scanTTY(class, "/dev")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []Port{
-		{Name: "/dev/ttyACM0", VID: "1FC9", PID: "00A7", Serial: "0123", Product: "Shtrih-M"},
-		{Name: "/dev/ttyS0"},
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %+v", got)
-	}
 }
 
 // A process with more open files than select can wait for is told so; the

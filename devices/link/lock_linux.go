@@ -19,7 +19,7 @@ func lockPort(name string) (func(), error) {
 		switch {
 		case errors.Is(err, unix.EBUSY):
 			return nil, fmt.Errorf("%w: %w", ErrBusy, err)
-		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO), errors.Is(err, unix.EIO):
 			return nil, fmt.Errorf("%w: %w", ErrNoPort, err)
 		}
 		return nil, err

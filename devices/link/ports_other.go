@@ -10,9 +10,12 @@ func listPorts() ([]Port, error) {
 	if err != nil {
 		return nil, err
 	}
+	made := deviceNames()
 	out := make([]Port, 0, len(list))
 	for _, d := range list {
-		out = append(out, Port{Name: d.Name, VID: d.VID, PID: d.PID, Serial: d.SerialNumber, Product: d.Product})
+		p := Port{Name: d.Name, VID: d.VID, PID: d.PID, Serial: d.SerialNumber, Product: d.Product}
+		p.Kind = kindOfDevice(made[d.Name], d.IsUSB)
+		out = append(out, p)
 	}
 	return out, nil
 }

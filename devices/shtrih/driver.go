@@ -87,6 +87,12 @@ func (d *Driver) connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("identify: %w", err)
 	}
+	if d.opt.Admit != nil {
+		if err := d.opt.Admit(id.serial); err != nil {
+			d.Close()
+			return &linkError{Fate: fateUnreachable, Command: "connect", cause: err}
+		}
+	}
 	d.id = id
 	d.recall(id.serial)
 	return nil

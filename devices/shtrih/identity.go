@@ -3,7 +3,6 @@ package shtrih
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"kassad/fiscal"
@@ -79,11 +78,8 @@ func (d *Driver) identify(ctx context.Context) (*identity, error) {
 			return nil, err
 		}
 	}
-	if id.serial, err = d.tableText(ctx, id.fnTable(), fieldFNSerial); err != nil && !optional(err) {
+	if id.serial, err = d.serialOf(ctx, id.fnTable(), full); err != nil {
 		return nil, err
-	}
-	if id.serial == "" {
-		id.serial = strconv.FormatUint(full.serial, 10)
 	}
 	if id.rnm, err = d.tableText(ctx, id.fnTable(), fieldFNRNM); err != nil && !optional(err) {
 		return nil, err

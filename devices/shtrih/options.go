@@ -21,6 +21,10 @@ type Options struct {
 	// Address for link.Open. Dial, if set, is used instead of it.
 	Address string
 	Dial    func(ctx context.Context) (link.Link, error)
+	// Admit is asked on each new link whether the device with this serial number
+	// is the right one, before anything but questions about itself was sent to it.
+	// An error leaves the device alone: it is unreachable. nil takes any.
+	Admit func(serial string) error
 	// Password of the operator, 30 (system administrator) by default.
 	Password uint32
 	// Mark is where our key goes, Mark1192 by default.
