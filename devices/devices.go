@@ -21,8 +21,10 @@ const KindShtrihM = "shtrih-m"
 
 // Settings describe one register.
 type Settings struct {
+	Name     string // of the device
 	Kind     string
-	Address  string // see link.Parse
+	Address  string // see link.Parse, or AddressAuto
+	Serial   string // the printer's own serial number; "" for any, or the one that is remembered
 	Password uint32
 	Mark     string
 	Taxation fiscal.Taxation
@@ -32,6 +34,8 @@ type Settings struct {
 	QuietTime     time.Duration
 	TraceFile     string // every byte of the wire; "" for none
 	Log           *slog.Logger
+	// Finder is shared by all devices of a daemon; nil is one of its own.
+	Finder *Finder
 	// Dial replaces the network of this computer for tcp:// addresses.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -41,23 +45,38 @@ func Open(s Settings) (fiscal.Backend, error) {
 	if s.Kind != KindShtrihM {
 		return nil, fmt.Errorf("kind %q: this version drives %s", s.Kind, KindShtrihM)
 	}
-	if _, err := link.Parse(s.Address); err != nil {
+	if s.Finder == nil {
+		s.Finder = NewFinder(FinderOptions{Log: s.Log})
+	}
+	if err := s.Finder.join(s.Name, s.Serial, s.Address); err != nil {
 		return nil, err
 	}
-	dial := &dialer{address: s.Address, open: link.Open, ports: link.Ports, log: s.Log}
+	open := link.Open
 	if s.Dial != nil {
-		dial.open = func(ctx context.Context, address string) (link.Link, error) {
+		open = func(ctx context.Context, address string) (link.Link, error) {
 			return link.OpenOver(ctx, s.Dial, address)
 		}
 	}
+	dial, admit := s.ways(open)
 	var trace io.Writer
 	if s.TraceFile != "" {
 		trace = &traceFile{path: s.TraceFile}
 	}
 	return shtrih.New(shtrih.Options{
-		Dial: dial.dial, Password: s.Password, Mark: s.Mark, Taxation: uint8(s.Taxation),
+		Dial: dial, Admit: admit, Password: s.Password, Mark: s.Mark, Taxation: uint8(s.Taxation),
 		ItemTagsFirst: s.ItemTagsFirst, QuietTime: s.QuietTime, Trace: trace, Logger: s.Log,
 	}), nil
+}
+
+// ways are how the driver gets a link, and whether the printer on it is right.
+func (s Settings) ways(open func(ctx context.Context, address string) (link.Link, error)) (dial func(ctx context.Context) (link.Link, error), admit func(serial string) error) {
+	if s.Address == AddressAuto {
+		a := &autoDialer{name: s.Name, finder: s.Finder, open: open, ask: shtrih.Asking{Password: s.Password}, log: s.Finder.log}
+		return a.dial, a.admit
+	}
+	d := &dialer{address: s.Address, open: open, ports: s.Finder.around.Ports, log: s.Finder.log}
+	d.hold = func(at Known, l link.Link) link.Link { return s.Finder.hold(s.Name, at, l) }
+	return d.dial, func(serial string) error { return s.Finder.admit(s.Name, serial) }
 }
 
 // dialer opens the link, and finds a USB device again that has come back under
@@ -66,6 +85,7 @@ type dialer struct {
 	address string
 	open    func(ctx context.Context, address string) (link.Link, error)
 	ports   func() ([]link.Port, error)
+	hold    func(at Known, l link.Link) link.Link // notes where the link is open
 	log     *slog.Logger
 
 	mu  sync.Mutex
@@ -80,24 +100,32 @@ func (d *dialer) dial(ctx context.Context) (link.Link, error) {
 		return nil, err
 	}
 	if a.Scheme != "serial" {
-		return d.open(ctx, d.address)
+		return d.connect(ctx, d.address)
 	}
 	here, known := d.usbOf(a.Name)
 	if d.usb != "" && (!known || here != d.usb) {
 		if name, ok := d.find(d.usb); ok {
 			d.log.Warn("the port has another name now", "configured", a.Name, "found", name, "usb_serial", d.usb)
 			a.Name = name
-			return d.open(ctx, a.String())
+			return d.connect(ctx, a.String())
 		}
 		if known {
 			return nil, fmt.Errorf("%s is another USB device now (serial number %q, was %q)", a.Name, here, d.usb)
 		}
 	}
-	l, err := d.open(ctx, a.String())
+	l, err := d.connect(ctx, a.String())
 	if err == nil && known && here != "" {
 		d.usb = here
 	}
 	return l, err
+}
+
+func (d *dialer) connect(ctx context.Context, address string) (link.Link, error) {
+	l, err := d.open(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return d.hold(Known{Address: address}, l), nil
 }
 
 // usbOf returns the serial number of the USB device behind a port.

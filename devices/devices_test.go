@@ -20,6 +20,7 @@ func TestDialerFollowsUSB(t *testing.T) {
 	var opened []string
 	d := &dialer{
 		address: "serial:///dev/ttyACM0?baud=115200", log: slog.New(slog.DiscardHandler),
+		hold:  func(_ Known, l link.Link) link.Link { return l },
 		ports: func() ([]link.Port, error) { return ports, nil },
 		open: func(_ context.Context, address string) (link.Link, error) {
 			a, err := link.Parse(address)

@@ -31,6 +31,12 @@ type Found struct {
 	Firmware string
 }
 
+// Asking is how a probe asks.
+type Asking struct {
+	Password uint32 // of the operator; 0 is the default, see Options
+	Log      *slog.Logger
+}
+
 // What a probe finds out of a port without a printer of ours.
 var (
 	// ErrNotFound: no Shtrih-M printer answers there.
@@ -58,7 +64,7 @@ func probeSpeeds() []int { return []int{115200, 4800, 9600, 19200, 38400, 57600,
 // and 8F… of protocol 2.0 are data to whoever does not know them. On a line of
 // another speed a device hears another byte: there is no cure but to exclude
 // the port.
-func Probe(ctx context.Context, port link.Port, log *slog.Logger) (Found, error) {
+func Probe(ctx context.Context, port link.Port, ask Asking) (Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
 	defer cancel()
 	speeds := probeSpeeds()
@@ -75,7 +81,7 @@ func Probe(ctx context.Context, port link.Port, log *slog.Logger) (Found, error)
 			g.reply, g.tries = probePatient, 2
 		}
 		address := link.Address{Scheme: "serial", Name: port.Name, Baud: baud}.String()
-		f, err := probeAddress(ctx, address, g, log)
+		f, err := probeAddress(ctx, address, g, ask)
 		switch {
 		case err == nil, !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrOther), ctx.Err() != nil:
 			return f, probeEnd(ctx, err, seen)
@@ -95,29 +101,30 @@ func probeEnd(ctx context.Context, err, seen error) error {
 }
 
 // ProbeAddress asks who answers at one address, within ProbeTimeout.
-func ProbeAddress(ctx context.Context, address string, log *slog.Logger) (Found, error) {
+func ProbeAddress(ctx context.Context, address string, ask Asking) (Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
 	defer cancel()
-	f, err := probeAddress(ctx, address, greeting{reply: probePatient, tries: 2}, log)
+	f, err := probeAddress(ctx, address, greeting{reply: probePatient, tries: 2}, ask)
 	return f, probeEnd(ctx, err, ErrNotFound)
 }
 
-func probeAddress(ctx context.Context, address string, g greeting, log *slog.Logger) (Found, error) {
+func probeAddress(ctx context.Context, address string, g greeting, ask Asking) (Found, error) {
 	l, err := link.Open(ctx, address)
 	if err != nil {
 		return Found{}, err
 	}
-	f, err := probeLink(ctx, l, g, log)
+	f, err := probeLink(ctx, l, g, ask)
 	f.Address = address
 	return f, err
 }
 
 // probeLink greets what is behind l, asks who it is, and closes l.
-func probeLink(ctx context.Context, l link.Link, g greeting, log *slog.Logger) (Found, error) {
+func probeLink(ctx context.Context, l link.Link, g greeting, ask Asking) (Found, error) {
+	log := ask.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	d := New(Options{Logger: log, Dial: func(context.Context) (link.Link, error) { return nil, io.EOF }})
+	d := New(Options{Logger: log, Password: ask.Password, Dial: func(context.Context) (link.Link, error) { return nil, io.EOF }})
 	d.c = newConn(l, log)
 	d.c.enqLimit = probeENQ
 	defer d.Close()

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"kassad/devices/link"
 )
 
 // stranger answers the n-th write that reaches it with the n-th of its answers,
@@ -52,7 +50,7 @@ func greetStranger(s *stranger, g greeting) (Found, error, time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), ProbeTimeout)
 	defer cancel()
 	began := time.Now()
-	f, err := probeLink(ctx, link.Link(host), g, nil)
+	f, err := probeLink(ctx, host, g, Asking{})
 	took := time.Since(began)
 	<-done
 	return f, err, took

@@ -129,7 +129,7 @@ func TestProbeLink(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := probeLink(context.Background(), l, greeting{reply: probePatient, tries: 2}, d.log)
+		f, err := probeLink(context.Background(), l, greeting{reply: probePatient, tries: 2}, Asking{Log: d.log})
 		if err != nil || f.Model != "M-01F" || f.Serial != "0001234" {
 			t.Errorf("%+v, %v", f, err)
 		}
