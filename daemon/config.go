@@ -36,6 +36,7 @@ type Config struct {
 	UnknownAfter Duration `toml:"unknown_after"`
 
 	Broker    BrokerConfig              `toml:"broker"`
+	Ports     PortsConfig               `toml:"ports"`
 	MQTT      []LinkConfig              `toml:"mqtt"`
 	Devices   []DeviceConfig            `toml:"device"`
 	LifePay   *LifePayConfig            `toml:"lifepay"`
@@ -72,7 +73,8 @@ type LinkConfig struct {
 type DeviceConfig struct {
 	Name      string          `toml:"name"`
 	Kind      string          `toml:"kind"`
-	Address   string          `toml:"address"`
+	Address   string          `toml:"address"` // of package link, or "auto"
+	Serial    string          `toml:"serial"`  // of the printer; "" for any, or the one that is remembered
 	Password  uint32          `toml:"password"`
 	Taxation  fiscal.Taxation `toml:"taxation"`
 	Mark      string          `toml:"mark"` // where our key goes: 1192, 1084, none
@@ -83,6 +85,8 @@ type DeviceConfig struct {
 	// document.
 	ItemTagsFirst bool     `toml:"item_tags_first"` // FF4D before its FF46: cash cores and mobiles
 	QuietTime     Duration `toml:"quiet_time"`      // 0: the driver's own
+
+	finder *devices.Finder // of the daemon that opens it
 }
 
 // TerminalConfig is what a terminal may do.
@@ -328,21 +332,21 @@ func (c Config) validateDevices() []error {
 		if d.Name == CloudLifePay || d.Name == CloudBIFIT || d.Name == DefaultRoute {
 			errs = append(errs, fmt.Errorf("%s: this name means something else", where))
 		}
-		if other, taken := ports[d.Address]; taken {
+		if other, taken := ports[d.Address]; taken && d.Address != devices.AddressAuto {
 			errs = append(errs, fmt.Errorf("%s: address %q belongs to %q already", where, d.Address, other))
 		}
 		ports[d.Address] = d.Name
 		if d.Kind != devices.KindShtrihM {
 			errs = append(errs, fmt.Errorf("%s: kind = %q: this version drives %s", where, d.Kind, devices.KindShtrihM))
 		}
-		if _, err := link.Parse(d.Address); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w; give serial:///dev/ttyACM0?baud=115200, serial://COM3, usb://serial-number or tcp://host:7778", where, err))
+		if _, err := link.Parse(d.Address); err != nil && d.Address != devices.AddressAuto {
+			errs = append(errs, fmt.Errorf("%s: %w; give auto, serial:///dev/ttyACM0?baud=115200, serial://COM3, usb://serial-number or tcp://host:7778", where, err))
 		}
 		if !slices.Contains(marks, d.Mark) {
 			errs = append(errs, fmt.Errorf("%s: mark = %q: 1192, 1084 or none", where, d.Mark))
 		}
 	}
-	return errs
+	return append(errs, c.validatePrinters()...)
 }
 
 func (c Config) validatePeople() []error {
@@ -419,7 +423,7 @@ func (c Config) Fingerprint() string {
 // Settings is what package devices needs of d.
 func (d DeviceConfig) Settings(log *slog.Logger) devices.Settings {
 	return devices.Settings{
-		Kind: d.Kind, Address: d.Address, Password: d.Password, Mark: d.Mark, Taxation: d.Taxation,
+		Name: d.Name, Kind: d.Kind, Address: d.Address, Serial: d.Serial, Finder: d.finder, Password: d.Password, Mark: d.Mark, Taxation: d.Taxation,
 		ItemTagsFirst: d.ItemTagsFirst, QuietTime: time.Duration(d.QuietTime), TraceFile: d.TraceFile, Log: log.With("device", d.Name),
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kassad/daemon/relay"
+	"kassad/devices"
 	"kassad/fiscal"
 	"kassad/mqtt"
 	"kassad/mqtt/broker"
@@ -60,6 +61,8 @@ type Options struct {
 	StopGrace time.Duration
 	// Store are the settings of the journal; zero is the product's.
 	Store spool.Options
+	// Finder are the seams of looking for printers; zero is this computer.
+	Finder devices.FinderOptions
 	// KeepMemory leaves unused memory to the garbage collector. In virtual time
 	// a minute passes too often to give it back each time.
 	KeepMemory bool
@@ -87,6 +90,7 @@ type Daemon struct {
 	router  *router
 	alerts  *alertBook
 	rivals  *rivals
+	finder  *devices.Finder
 	state   *mqtt.State
 	broker  *broker.Broker
 	links   []*station
@@ -156,7 +160,11 @@ func (d *Daemon) build() (err error) {
 	for _, l := range d.links {
 		d.journal.links = append(d.journal.links, l.name)
 	}
+	if d.finder, err = newFinder(d.cfg, d.opt.Finder, printerMemory{d.spool, d.log}, d.log); err != nil {
+		return err
+	}
 	for _, dc := range d.cfg.Devices {
+		dc.finder = d.finder
 		backend, err := d.opt.Open(dc)
 		if err != nil {
 			return fmt.Errorf("device %s: %w", dc.Name, err)

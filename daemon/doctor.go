@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"sort"
 	"time"
 
+	"kassad/devices"
 	"kassad/fiscal"
 	"kassad/mqtt"
 )
@@ -68,8 +70,12 @@ func fsyncTime(dir string) (median, worst time.Duration, err error) {
 }
 
 // checkDevice asks the device itself.
-func checkDevice(ctx context.Context, name, address string, backend fiscal.Backend) []Check {
+func checkDevice(ctx context.Context, dc DeviceConfig, backend fiscal.Backend) []Check {
+	name, address := dc.Name, dc.Address
 	st, err := backend.Status(ctx)
+	if k, ok := dc.finder.Where(name); ok && k.Address != "" {
+		address = k.Address
+	}
 	if err != nil {
 		e := fiscal.AsError(err, fiscal.CodePrinterAway)
 		return []Check{{Name: "device " + name, Detail: address + ": " + e.Error(), Hint: portHint(address, e)}}
@@ -78,6 +84,9 @@ func checkDevice(ctx context.Context, name, address string, backend fiscal.Backe
 	if informer, ok := backend.(fiscal.Informer); ok {
 		if info, err := informer.Info(ctx); err == nil {
 			detail = fmt.Sprintf("%s %s, firmware %s, FFD %s, FN %s", info.Model, info.Serial, info.Firmware, info.FFD, info.Storage)
+			if dc.Address == devices.AddressAuto {
+				detail += ", found at " + address
+			}
 		}
 	}
 	checks := []Check{{Name: "device " + name, OK: true, Detail: detail}, checkClock(name, st)}
@@ -97,6 +106,12 @@ func checkDevice(ctx context.Context, name, address string, backend fiscal.Backe
 func portHint(address string, e *fiscal.Error) string {
 	if e.Vendor != "" {
 		return e.Code.Info().Action
+	}
+	if errors.Is(e, devices.ErrOtherPrinter) {
+		return "connect the printer of this device, or set its serial to the new one's after a change of printers"
+	}
+	if address == devices.AddressAuto {
+		return "is the printer on and plugged in? kassad probe tells what is at each port and what was left alone"
 	}
 	path, isFile := serialPath(address)
 	if !isFile {
@@ -149,13 +164,18 @@ func DoctorOffline(ctx context.Context, cfg Config, open func(DeviceConfig) (fis
 	} else {
 		checks = append(checks, checkDisk(cfg.DataDir))
 	}
+	finder, err := newFinder(cfg, devices.FinderOptions{}, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return append(checks, Check{Name: "ports", Detail: err.Error(), Hint: "kassad config check explains the keys"})
+	}
 	for _, d := range cfg.Devices {
+		d.finder = finder
 		backend, err := open(d)
 		if err != nil {
 			checks = append(checks, Check{Name: "device " + d.Name, Detail: err.Error(), Hint: "kassad config check explains the keys"})
 			continue
 		}
-		checks = append(checks, checkDevice(ctx, d.Name, d.Address, backend)...)
+		checks = append(checks, checkDevice(ctx, d, backend)...)
 		backend.Close()
 	}
 	return append(checks, offlineClouds(ctx, cfg)...)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"kassad/devices"
 	"kassad/mqtt"
 )
 
@@ -26,7 +27,7 @@ func FuzzParseConfig(f *testing.F) {
 		device + "[[mqtt]]\nurl = \"tcp://a:b@10.0.0.1:1883\"\nrole = \"shop\"\n", device + "[[mqtt]]\nurl = \"tcp://127.0.0.1:1883\"\nrole = \"office\"\n",
 		device + "[[route]]\nname = \"default\"\nbackends = [\"front\", \"lifepay\"]\nfallback_after = \"1m\"\n[lifepay]\nlogin = \"79161234567\"\napikey_file = \"/k\"\n",
 		device + "[terminal.till1]\nrights = [\"sale\", \"*\"]\nroute = \"default\"\n[manager.ivanov]\nops = [\"status\"]\n",
-		device + "[bifit]\nconnector_token_file = \"/t\"\n[reconcile]\n", "org = \"A\"", "late_after = \"-1s\"", "[[device]]\nname = 1",
+		device + "[bifit]\nconnector_token_file = \"/t\"\n[reconcile]\n", "[[device]]\nname = \"front\"\nkind = \"shtrih-m\"\naddress = \"auto\"\nserial = \"0001\"\n[ports]\nexclude = [\"COM1\", \"usb:067B\"]\n", "org = \"A\"", "late_after = \"-1s\"", "[[device]]\nname = 1",
 	} {
 		f.Add(text, "", "")
 		f.Add(text, "broker.listen", "[::]:1883")
@@ -71,8 +72,12 @@ func checkSafe(t *testing.T, c Config) {
 	}
 	addresses := map[string]bool{}
 	for _, d := range c.Devices {
-		if !mqtt.ValidName(d.Name) || addresses[d.Address] || d.Poll <= 0 {
+		if !mqtt.ValidName(d.Name) || addresses[d.Address] || d.Address == devices.AddressAuto && addresses["auto "+d.Serial] || d.Poll <= 0 {
 			t.Errorf("device %+v", d)
+		}
+		if d.Address == devices.AddressAuto { // one at most may take any printer
+			addresses["auto "+d.Serial] = true
+			continue
 		}
 		addresses[d.Address] = true
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"kassad/devices"
 	"kassad/fiscal"
 	"kassad/mqtt"
 )
@@ -74,6 +75,7 @@ type Overview struct {
 	Since    mqtt.Instant                `json:"since"`
 	Devices  map[string]mqtt.DeviceState `json:"devices"`
 	Infos    map[string]*fiscal.Info     `json:"infos,omitempty"`
+	Printers map[string]devices.Known    `json:"printers,omitempty"` // where each is, by its serial number
 	Links    []mqtt.LinkHealth           `json:"links"`
 	Spool    mqtt.SpoolState             `json:"spool"`
 	Alerts   []mqtt.Alert                `json:"alerts"`
@@ -85,6 +87,7 @@ func (d *Daemon) Status() Overview {
 	o := Overview{
 		Root: d.topics.Root(), Instance: d.id.Instance, Version: d.opt.Version, Since: mqtt.Instant(d.started),
 		Devices: map[string]mqtt.DeviceState{}, Infos: map[string]*fiscal.Info{}, Alerts: []mqtt.Alert{}, Callback: d.callbackStatus(),
+		Printers: d.printers(),
 	}
 	for name := range d.workers {
 		o.Devices[name] = d.deviceState(name)
@@ -130,7 +133,7 @@ func (d *Daemon) doctor(ctx context.Context) []Check {
 			if w.cloud != nil {
 				return checkCloud(ctx, d.cfg, dc.Name, w.cloud), nil
 			}
-			return checkDevice(ctx, dc.Name, dc.Address, w.backend), nil
+			return checkDevice(ctx, dc, w.backend), nil
 		})
 		if err != nil {
 			found = []Check{{Name: "device " + dc.Name, Detail: "at work on a document", Hint: "ask again in a moment"}}

@@ -24,7 +24,8 @@ type Known struct {
 	USB     string `json:"usb,omitempty"` // identity of the port there
 }
 
-// Memory keeps what is known over restarts.
+// Memory keeps over restarts what is known of devices that look for their
+// printers.
 type Memory interface {
 	Recall(device string) (Known, bool)
 	Remember(device string, k Known) error
@@ -103,7 +104,7 @@ func (f *Finder) join(name, serial, address string) error {
 			return err
 		}
 	}
-	if f.memory != nil {
+	if f.memory != nil && m.auto {
 		m.known, _ = f.memory.Recall(name)
 	}
 	if serial != "" && m.known.Serial != serial {
@@ -117,6 +118,9 @@ func (f *Finder) join(name, serial, address string) error {
 
 // Where tells what is known of a device's printer.
 func (f *Finder) Where(device string) (Known, bool) {
+	if f == nil {
+		return Known{}, false
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m := f.members[device]
@@ -232,7 +236,7 @@ func (f *Finder) admit(device, serial string) error {
 		return nil
 	}
 	f.tell(device, was, now)
-	if f.memory != nil {
+	if f.memory != nil && m.auto {
 		if err := f.memory.Remember(device, now); err != nil {
 			f.log.Warn("the printer's serial number could not be kept", "device", device, "err", err)
 		}
