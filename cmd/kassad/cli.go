@@ -40,8 +40,8 @@ type cli struct {
 	Reconcile reconcileCommand `cmd:"" help:"Hold the journal against printers, clouds and an independent book."`
 	Resolve   resolveCommand   `cmd:"" help:"Decide about a command that is held."`
 	Reload    reloadCommand    `cmd:"" name:"bifit-reload" help:"Tell BIFIT to try a failed document once more."`
-	Ports     portsCommand     `cmd:"" help:"List serial ports with their USB identity."`
-	Probe     probeCommand     `cmd:"" help:"Find the printer and its speed on a named port."`
+	Ports     portsCommand     `cmd:"" help:"List the places where a printer may be, with who uses them; nothing is opened."`
+	Probe     probeCommand     `cmd:"" help:"Find the printer, on all ports or on a named one."`
 	Emulate   emulateCommand   `cmd:"" help:"Serve an emulated printer or cloud to anybody's driver."`
 	Relay     relayCommand     `cmd:"" help:"On a public host: pass the callbacks of LIFE PAY on to the shops, over MQTT."`
 	Service   serviceCommand   `cmd:"" help:"Install kassad as a service of the system, start and stop it."`

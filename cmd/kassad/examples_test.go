@@ -13,6 +13,7 @@ import (
 // elsewhere are the examples that need what a test does not have. A variant of
 // each is in a script.
 var elsewhere = map[string]string{
+	"kassad probe --exclude /dev/ttyS0 --exclude usb:067B:2303":                     "the ports of whoever runs the tests; the same over ports that a test makes",
 	"kassad probe /dev/ttyACM0":                                                     "a printer on USB; the same over a pty",
 	"kassad probe 192.168.137.111:7778":                                             "a printer on the network; the same on this computer",
 	"kassad probe tcp://192.168.137.111:7778 --json":                                "a printer on the network; the same on this computer",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 )
 
 // Formats of times for people, in the computer's own zone.
@@ -29,16 +30,25 @@ func newTable(w io.Writer, header ...string) *table {
 	return t
 }
 
-// row adds a line; a cell cannot break the table.
+// row adds a line; a cell cannot break the table, nor steer the screen.
 func (t *table) row(cells ...string) {
 	clean := make([]string, len(cells))
 	for i, c := range cells {
 		if c == "" {
 			c = "-"
 		}
-		clean[i] = strings.NewReplacer("\t", " ", "\n", " ").Replace(c)
+		clean[i] = strings.Map(visible, c)
 	}
 	fmt.Fprintln(t.w, strings.Join(clean, "\t"))
+}
+
+// visible puts a space in the place of a control character: names of devices
+// come from outside.
+func visible(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
 }
 
 func (t *table) flush() error { return t.w.Flush() }

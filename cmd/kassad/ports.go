@@ -1,27 +1,58 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
+	"os"
 	"strings"
-	"time"
 
+	"kassad/daemon"
+	"kassad/devices/detect"
 	"kassad/devices/link"
-	"kassad/devices/shtrih"
 )
 
-// probeTimeout bounds the search over all speeds of one port.
-const probeTimeout = time.Minute
+// excludeFlag is shared by the commands that look at ports: what the
+// configuration excludes, and more.
+type excludeFlag struct {
+	configFlag
+	Exclude []string `help:"Leave this alone, beside ports.exclude of the configuration: a port, usb:VID:PID, or tcp." placeholder:"WHAT"`
+}
 
-type portsCommand struct{ jsonFlag }
+// exclusions reads ports.exclude. A computer without a configuration excludes
+// nothing; a configuration that cannot be read is an error, since what it
+// forbids is not known.
+func (f excludeFlag) exclusions() (detect.Exclusions, error) {
+	var cfg daemon.Config
+	text, err := os.ReadFile(f.Config)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && f.Config == defaultConfigPath():
+	case err != nil:
+		return nil, hinted{err: fmt.Errorf("what must be left alone stands in the configuration: %w", err), hint: "ask with the right to read it (sudo), or name a port: kassad probe PORT"}
+	default:
+		if cfg, err = daemon.ParseConfig(text); err != nil {
+			return nil, hinted{err: fmt.Errorf("config %s: %w", f.Config, err), hint: "kassad config check --config " + f.Config}
+		}
+	}
+	cfg.Ports.Exclude = append(cfg.Ports.Exclude, f.Exclude...)
+	e, err := cfg.Ports.Exclusions()
+	if err != nil {
+		return nil, hinted{err: err, hint: `write /dev/ttyS0, COM1, /dev/ttyUSB*, usb:VID, usb:VID:PID, usb:VID:PID:SERIAL or tcp`, status: exitUsage}
+	}
+	return e, nil
+}
+
+type portsCommand struct {
+	excludeFlag
+	jsonFlag
+}
 
 // Help ends the help of ports.
 func (portsCommand) Help() string {
-	return `No port is opened, so this is safe while the shop sells. ADDRESS goes into the configuration as it is;
-a device with a USB serial number may also be named usb://SERIAL, whatever port it gets.
+	return `No port is opened and nothing is sent, so this is safe while the shop sells. ADDRESS goes into the
+configuration as it is; a device with a USB serial number may also be named usb://SERIAL, whatever port
+it gets, and address = "auto" finds the printer by its own number. USE tells who has a port open, and
+what kassad never asks by itself: what is excluded, modems, consoles, Bluetooth and remote desktops.
 
 Examples:
   kassad ports
@@ -30,23 +61,55 @@ Examples:
 
 // portRow is a port as scripts read it.
 type portRow struct {
-	Name    string `json:"name"`
-	Address string `json:"address"`
-	VID     string `json:"vid,omitempty"`
-	PID     string `json:"pid,omitempty"`
-	Serial  string `json:"serial,omitempty"`
-	Product string `json:"product,omitempty"`
+	Name    string    `json:"name"`
+	Address string    `json:"address"`
+	ByID    string    `json:"by_id,omitempty"`
+	Kind    link.Kind `json:"kind,omitempty"`
+	Network string    `json:"network,omitempty"`
+	VID     string    `json:"vid,omitempty"`
+	PID     string    `json:"pid,omitempty"`
+	Serial  string    `json:"serial,omitempty"`
+	Product string    `json:"product,omitempty"`
+	// Left says why kassad does not ask there by itself; Detail by whom it is
+	// used, or by which line it is excluded.
+	Left   detect.Why `json:"left,omitempty"`
+	Detail string     `json:"detail,omitempty"`
+}
+
+func newPortRow(p detect.Place) portRow {
+	return portRow{
+		Name: p.Name(), Address: p.Address, ByID: p.Port.ByID, Kind: p.Port.Kind, Network: p.Network, VID: p.Port.VID, PID: p.Port.PID,
+		Serial: p.Port.Serial, Product: p.Port.Product, Left: p.Left, Detail: p.Detail,
+	}
+}
+
+// use is how a place is used, for people.
+func (r portRow) use() string {
+	switch {
+	case r.Left == "":
+		return "free"
+	case r.Detail == "":
+		return string(r.Left)
+	default:
+		return string(r.Left) + ": " + r.Detail
+	}
 }
 
 // Run lists the ports.
 func (c *portsCommand) Run(e *env) error {
-	ports, err := link.Ports()
+	exclude, err := c.exclusions()
+	if err != nil {
+		return err
+	}
+	around := detect.System()
+	places, err := around.Places(exclude)
 	if err != nil {
 		return fmt.Errorf("list ports: %w", err)
 	}
+	around.Use(places)
 	rows := []portRow{}
-	for _, p := range ports {
-		rows = append(rows, portRow{p.Name, serialAddress(p.Name), p.VID, p.PID, p.Serial, p.Product})
+	for _, p := range places {
+		rows = append(rows, newPortRow(p))
 	}
 	if c.JSON {
 		return printJSON(e.stdout, rows)
@@ -55,91 +118,19 @@ func (c *portsCommand) Run(e *env) error {
 		fmt.Fprintln(e.stderr, "no serial ports here; is the cable in? A printer on the network has none: kassad probe tcp://HOST:7778")
 		return nil
 	}
-	t := newTable(e.stdout, "PORT", "USB ID", "USB SERIAL", "PRODUCT", "ADDRESS")
+	t := newTable(e.stdout, "PORT", "USE", "USB ID", "USB SERIAL", "PRODUCT", "ADDRESS")
 	for _, r := range rows {
-		id := ""
+		id, product := "", r.Product
 		if r.VID != "" {
 			id = r.VID + ":" + r.PID
 		}
-		t.row(r.Name, id, r.Serial, r.Product, r.Address)
+		if r.Network != "" {
+			product = "network " + r.Network
+		}
+		t.row(r.Name, r.use(), id, r.Serial, strings.TrimSpace(product), r.Address)
 	}
 	return t.flush()
 }
 
 // serialAddress is the address of a port at the usual speed.
 func serialAddress(name string) string { return "serial://" + name + "?baud=115200" }
-
-type probeCommand struct {
-	jsonFlag
-	Port string `arg:"" help:"Serial port (/dev/ttyACM0, COM3), host:port, or an address as in the configuration."`
-}
-
-// Help ends the help of probe.
-func (probeCommand) Help() string {
-	return `A serial port is tried at every speed. What is there is asked who it is, nothing more: no document is
-made and nothing is printed. Stop the daemon first if it has the port.
-
-Examples:
-  kassad probe /dev/ttyACM0
-  kassad probe COM3
-  kassad probe 192.168.137.111:7778
-  kassad probe tcp://192.168.137.111:7778 --json`
-}
-
-// foundRow is a printer as scripts read it.
-type foundRow struct {
-	Kind     string `json:"kind"`
-	Address  string `json:"address"`
-	Model    string `json:"model"`
-	Serial   string `json:"serial"`
-	Firmware string `json:"firmware"`
-}
-
-// Run looks for a printer on one port.
-func (c *probeCommand) Run(e *env) error {
-	ctx, stop := notified(e.ctx)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	found, err := probe(ctx, c.Port)
-	if err != nil {
-		return hinted{err: fmt.Errorf("probe %s: %w", c.Port, err), hint: probeHint(c.Port, err)}
-	}
-	row := foundRow{"shtrih-m", found.Address, found.Model, found.Serial, found.Firmware}
-	if c.JSON {
-		return printJSON(e.stdout, row)
-	}
-	t := newTable(e.stdout, "KIND", "MODEL", "SERIAL", "FIRMWARE", "ADDRESS")
-	t.row(row.Kind, row.Model, row.Serial, row.Firmware, row.Address)
-	return t.flush()
-}
-
-// probe takes what people write for a port: with a scheme it is an address,
-// with a port number a host, otherwise a serial port.
-func probe(ctx context.Context, port string) (shtrih.Found, error) {
-	if strings.Contains(port, "://") {
-		return shtrih.ProbeAddress(ctx, port, nil)
-	}
-	if _, number, err := net.SplitHostPort(port); err == nil && number != "" {
-		return shtrih.ProbeAddress(ctx, "tcp://"+port, nil)
-	}
-	return shtrih.Probe(ctx, port, nil)
-}
-
-func probeHint(port string, err error) string {
-	var dial *net.OpError
-	switch {
-	case errors.Is(err, link.ErrAddress):
-		return "give /dev/ttyACM0, COM3, host:7778, serial://… or tcp://…"
-	case errors.Is(err, link.ErrBusy):
-		return "another program has the port: stop the running kassad, or the vendor's driver, and probe again"
-	case errors.Is(err, fs.ErrPermission):
-		return "no right to open " + port + ": add your user to the group that owns it (dialout on Debian), then log in again"
-	case errors.Is(err, link.ErrNoPort), errors.Is(err, fs.ErrNotExist):
-		return "kassad ports lists the ports of this computer"
-	case errors.As(err, &dial):
-		return "is the printer on and in this network? Its address is on the report that it prints when switched on"
-	default:
-		return "check power and cable; the printer must be set to protocol 1.0; kassad ports lists the other ports"
-	}
-}
