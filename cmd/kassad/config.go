@@ -179,7 +179,7 @@ func (c *configInit) Run(e *env) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stderr, "wrote %s; set the device's address, then: kassad config check --config %s\n", c.File, c.File)
+	_, err = fmt.Fprintf(e.stderr, "wrote %s; it looks for the printer by itself; then: kassad config check --config %s\n", c.File, c.File)
 	return err
 }
 
