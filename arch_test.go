@@ -23,6 +23,7 @@ var forbidden = map[string][]string{
 	"spool":           {"devices", "mqtt", "daemon", "cmd", "net"},
 	"devices":         {"spool", "mqtt", "daemon", "cmd"},
 	"devices/link":    {"fiscal"},
+	"devices/detect":  {"fiscal", "devices/emul", "devices/web", "devices/lifepay", "devices/bifit"},
 	"devices/web":     {"devices/link", "devices/shtrih"},
 	"devices/shtrih":  {"devices/emul", "devices/lifepay", "devices/bifit", "devices/web"},
 	"devices/lifepay": {"devices/emul", "devices/bifit", "devices/shtrih", "devices/link"},

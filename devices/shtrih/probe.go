@@ -140,8 +140,14 @@ func probeLink(ctx context.Context, l link.Link, g greeting, ask Asking) (Found,
 		return Found{}, errors.Join(ErrOther, err)
 	}
 	f := Found{Model: dev.name}
-	full, err := d.fullStatus(ctx)
+	id := identity{device: dev} // the number must be the one that the driver reads
 	var refused *refusal
+	if data, err := d.do(ctx, []byte{cmdModel, 1}); err == nil {
+		id.model = decodeModel(data)
+	} else if !errors.As(err, &refused) {
+		return Found{}, errors.Join(ErrOther, err)
+	}
+	full, err := d.fullStatus(ctx)
 	if errors.As(err, &refused) { // another password: it is a printer all the same
 		return f, nil
 	}
@@ -152,7 +158,7 @@ func probeLink(ctx context.Context, l link.Link, g greeting, ask Asking) (Found,
 	if full.mode == modeData { // tables are closed to a device that is read out (5.1)
 		return f, nil
 	}
-	f.Serial, err = d.serialOf(ctx, tableFN, full)
+	f.Serial, err = d.serialOf(ctx, id.fnTable(), full)
 	return f, err
 }
 

@@ -137,3 +137,36 @@ func FuzzProbe(f *testing.F) {
 		})
 	})
 }
+
+// Models keep their number in tables of different numbers (F7h); a probe must
+// read the one that the driver reads, or a printer would not be known again.
+func TestProbeReadsTheDriversSerial(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		answer := func(m []byte) []byte {
+			switch m[0] {
+			case cmdDevice:
+				return append([]byte{m[0], 0, 0, 0, 1, 0, modelMobile, 0}, "MOBILE"...)
+			case cmdModel:
+				model := make([]byte, 2+40)
+				model[0], model[2+31] = m[0], 13
+				return model
+			case cmdFullStatus:
+				full := make([]byte, 48)
+				full[0], full[32] = m[0], 77
+				return full
+			default: // 1Fh P table row field
+				if m[5] == 13 && m[8] == fieldFNSerial {
+					return append([]byte{m[0], 0}, "0000000000012345"...)
+				}
+				return []byte{m[0], errNoTable}
+			}
+		}
+		host, peer := net.Pipe()
+		go (&protocolDevice{}).serve(peer, answer)
+		f, err := probeLink(t.Context(), host, greeting{reply: probePatient, tries: 2}, Asking{})
+		if err != nil || f.Serial != "0000000000012345" {
+			t.Errorf("%+v, %v", f, err)
+		}
+	})
+}
