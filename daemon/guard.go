@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
 	"time"
 
+	"kassad/devices"
 	"kassad/fiscal"
 )
 
@@ -98,7 +100,8 @@ func (w *worker) look(ctx context.Context) {
 		view.Why = e.Code
 		view.Status = w.view.Status
 		why, known := w.stands[e.Code]
-		if !known { // the next refusal of the same line is no news
+		if tells := telling(e); !known || tells > w.tells { // the next refusal of the same line is no news
+			w.tells = tells
 			why = strings.TrimPrefix(e.Error(), string(e.Code)+": ")
 		}
 		w.stands = map[fiscal.Code]string{e.Code: why}
@@ -114,6 +117,19 @@ func (w *worker) look(ctx context.Context) {
 	w.onStatus(view)
 	if healed {
 		w.wakeWaiting()
+	}
+}
+
+// telling ranks why a printer is away: that it is not there, or that another
+// one is, says more than a line that broke.
+func telling(err error) int {
+	switch {
+	case errors.Is(err, devices.ErrOtherPrinter):
+		return 2
+	case errors.Is(err, devices.ErrNoPrinter):
+		return 1
+	default:
+		return 0
 	}
 }
 

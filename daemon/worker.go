@@ -47,6 +47,7 @@ type worker struct {
 	nothingOpen time.Time              // when the device was last seen without an open receipt
 	lostFN      string                 // storage of which the journal was found to have lost something
 	stands      map[fiscal.Code]string // alerts of the last status reading
+	tells       int                    // how much the reason of the last refusal says, see telling
 	polled      time.Time
 	looked      time.Time   // when the queue was last searched for something to do
 	fail        func(error) // the store is lost: the daemon ends

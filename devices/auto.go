@@ -24,8 +24,9 @@ const (
 // sayMost is how many places an error lists.
 const sayMost = 6
 
-// errNoPrinter: the search is over, and the printer was not there.
-var errNoPrinter = errors.New("printer not found")
+// ErrNoPrinter: the search is over, and the printer was not there. The error
+// tells what was.
+var ErrNoPrinter = errors.New("printer not found")
 
 // autoDialer opens the link to a printer wherever it is. The place where it was
 // last comes first, and the port with the same USB identity; a search asks at
@@ -159,7 +160,7 @@ func (a *autoDialer) search(ctx context.Context, places []detect.Place) (link.Li
 	}
 	l, err := a.take(ctx, found.Place, found.Found.Address)
 	if a.last = err; err == nil { // should it come to nothing
-		a.alien, a.last = "", fmt.Errorf("%w: it was found at %s and says nothing now", errNoPrinter, found.Name())
+		a.alien, a.last = "", fmt.Errorf("%w: it was found at %s and says nothing now", ErrNoPrinter, found.Name())
 	}
 	return l, err
 }
@@ -181,11 +182,11 @@ func (a *autoDialer) choose(results []detect.Result) (detect.Result, error) {
 	}
 	switch {
 	case len(serials) > 1:
-		return detect.Result{}, fmt.Errorf("%w: several are here, and serial is not set: %s", errNoPrinter, say(results))
+		return detect.Result{}, fmt.Errorf("%w: several are here, and serial is not set: %s", ErrNoPrinter, say(results))
 	case len(mine) == 0 && want != "":
-		return detect.Result{}, fmt.Errorf("%w: serial number %s; %s", errNoPrinter, want, say(results))
+		return detect.Result{}, fmt.Errorf("%w: serial number %s; %s", ErrNoPrinter, want, say(results))
 	case len(mine) == 0:
-		return detect.Result{}, fmt.Errorf("%w: %s", errNoPrinter, say(results))
+		return detect.Result{}, fmt.Errorf("%w: %s", ErrNoPrinter, say(results))
 	}
 	// One printer on two ways: its network card keeps its name, its serial port
 	// does not (lessons of the vendor's users).

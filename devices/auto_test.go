@@ -282,7 +282,7 @@ func TestAutoSearchesWithRestraint(t *testing.T) {
 		wantAway(t, d, "ttyS0: silent", "minicom (7)", "excluded", "modem", "bluetooth")
 		for range 600 { // ten minutes, an attempt each second
 			<-time.After(time.Second)
-			if _, err := d.connect(); !errors.Is(err, errNoPrinter) {
+			if _, err := d.connect(); !errors.Is(err, ErrNoPrinter) {
 				t.Fatal(err)
 			}
 		}

@@ -92,7 +92,8 @@ func (c *probeCommand) one(ctx context.Context) (shtrih.Found, error) {
 			port = p
 		}
 	}
-	if who, used := link.InUse(port.Name); used {
+	// Who serves a pseudo terminal, as the emulator does, may hold it by this name.
+	if who, used := link.InUse(port.Name); used && !strings.HasPrefix(port.Name, "/dev/pts/") {
 		return shtrih.Found{}, fmt.Errorf("%w: %s", link.ErrBusy, who)
 	}
 	return shtrih.Probe(ctx, port, ask)
