@@ -74,7 +74,10 @@ func (s Settings) ways(open func(ctx context.Context, address string) (link.Link
 		a := &autoDialer{name: s.Name, finder: s.Finder, open: open, ask: shtrih.Asking{Password: s.Password}, log: s.Finder.log}
 		return a.dial, a.admit
 	}
-	d := &dialer{address: s.Address, open: open, ports: s.Finder.around.Ports, log: s.Finder.log}
+	d := &dialer{address: s.Address, open: open, ports: s.Finder.around.Ports, log: s.Log}
+	if d.log == nil {
+		d.log = s.Finder.log
+	}
 	d.hold = func(at Known, l link.Link) link.Link { return s.Finder.hold(s.Name, at, l) }
 	return d.dial, func(serial string) error { return s.Finder.admit(s.Name, serial) }
 }
