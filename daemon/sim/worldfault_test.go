@@ -219,7 +219,10 @@ func (f *fiend) foreignAtCommand() {
 // fate of our document becomes unknown.
 func (f *fiend) foreignInDoubt() {
 	name, p := f.device()
-	twin, nth := oneIn(f.rng, 2) || f.w.plan.mark == "none", 1+f.rng.IntN(2)
+	twin, nth := oneIn(f.rng, 2), 1+f.rng.IntN(2)
+	if f.w.plan.mark == "none" {
+		twin = twin || oneIn(f.rng, 3)
+	}
 	p.Inject(printer.Fault{When: closes(), Nth: nth, Do: printer.Call{When: printer.Before, Do: func(*printer.Printer) {
 		f.w.foreign(name, "in doubt", twin)
 	}}})
