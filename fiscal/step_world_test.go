@@ -343,10 +343,10 @@ func (w *world) checkStep(before Record, ev Event, after Record, effects []Effec
 		w.fail("%s becomes %s unsaved", before.State, after.State)
 	case (after.State == Unknown || after.State == Held) && (slices.Contains(effects, submit) || slices.Contains(effects, prepare)):
 		w.fail("something is sent in %s", after.State)
-	case ev.Kind == EventCancel && before.State == Accepted && after.State != Cancelled:
+	case ev.Kind == EventCancel && before.Cancellable() && after.State != Cancelled:
 		w.fail("cancel of a command that is not begun leaves it %s", after.State)
-	case ev.Kind == EventCancel && before.State != Accepted && after.State != before.State:
-		w.fail("cancel in %s makes it %s", before.State, after.State)
+	case ev.Kind == EventCancel && !before.Cancellable() && after.State != before.State:
+		w.fail("cancel of a command that may have been made leaves %s for %s", before.State, after.State)
 	case after.State == Working && before.State != Working && w.wait > 0 && !after.Approved && w.now.Sub(after.AcceptedAt) > w.wait:
 		w.fail("begun %v after acceptance, its wait was %v", w.now.Sub(after.AcceptedAt), w.wait)
 	case before.State == Held && after.State == Held && before.Error.Code == after.Error.Code && slices.Contains(effects, save):
