@@ -23,29 +23,10 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 
 	"kassad/mqtt"
-)
-
-// Limits of the broker. 64 terminals, some managers and the daemon are a shop.
-const (
-	packetBytesMax       = 512 << 10 // twice a payload: what is too large gets an answer, not a closed connection
-	connectionsMax       = 256
-	sessionsMax          = 512
-	sessionKeepSeconds   = 7 * 24 * 3600
-	inflightMax          = 2048 // unacknowledged messages kept for a session
-	writesPendingMax     = 4096 // messages waiting for one connection
-	receiveMax           = 256
-	publishRatePerSecond = 200
-	publishBurst         = 1000
-	handshakeTime        = 10 * time.Second
-	publishersMax        = 1024
-	sysTopicSeconds      = 24 * 3600
-	protocolVersion      = 4 // 3.1.1
-	qosMax               = 2
 )
 
 // daemonUser is the name of the daemon's own credential. No name of a users
@@ -68,15 +49,6 @@ type Config struct {
 	Open func(network, address string) (net.Listener, error)
 	// OnDenied is called when a right is missing. It must not wait.
 	OnDenied func(Denied)
-}
-
-// Denied is something that a client was not allowed to do. A denied publish is
-// acknowledged and dropped: MQTT 3.1.1 knows no refusal, and closing the
-// connection would make a terminal's library send the same message for ever.
-type Denied struct {
-	User, Client string
-	What         string // publish, subscribe, connect, will
-	Topic        string
 }
 
 // Broker is a running broker.
@@ -163,7 +135,7 @@ func (b *Broker) Start(ctx context.Context) error {
 	if err := b.server.AddHook(b.hook, nil); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	main, err := listen(b.config.Open, "main", b.config.Listen, b.tls, b.log)
+	main, err := listen(b.config.Open, "main", b.config.Listen, b.tls, b.hook.denials)
 	if err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
@@ -173,7 +145,7 @@ func (b *Broker) Start(ctx context.Context) error {
 	if b.tls != nil {
 		// The certificate names the shop's host, not 127.0.0.1, so the daemon
 		// has a door of its own. Only its credential opens it.
-		inner, err := listen(b.config.Open, daemonListener, "127.0.0.1:0", nil, b.log)
+		inner, err := listen(b.config.Open, daemonListener, "127.0.0.1:0", nil, b.hook.denials)
 		if err != nil {
 			main.shut()
 			return fmt.Errorf("broker: %w", err)
@@ -237,7 +209,7 @@ func capabilities() *mochi.Capabilities {
 	c := mochi.NewDefaultServerCapabilities()
 	c.MaximumMessageExpiryInterval = 0
 	c.MaximumSessionExpiryInterval = sessionKeepSeconds
-	c.MaximumClients = connectionsMax
+	c.MaximumClients = connectionsMax + daemonReserve
 	c.MaximumPacketSize = packetBytesMax
 	c.MaximumInflight = inflightMax
 	c.MaximumClientWritesPending = writesPendingMax

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"crypto/subtle"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,10 +11,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-const (
-	rateWaitMax         = 100 * time.Millisecond
-	deniedTopicBytesMax = 200
-)
+const rateWaitMax = 100 * time.Millisecond
 
 // hook is everything that the library asks us.
 type hook struct {
@@ -68,8 +66,7 @@ func (h *hook) role(cl *mochi.Client) (role, string) {
 }
 
 func (h *hook) deny(cl *mochi.Client, what, topic string) {
-	topic = topic[:min(len(topic), deniedTopicBytesMax)]
-	h.denials.add(Denied{User: string(cl.Properties.Username), Client: cl.ID, What: what, Topic: topic})
+	h.denials.add(Denied{User: string(cl.Properties.Username), Client: cl.ID, Address: addressOf(cl.Net.Conn), What: what, Topic: topic})
 }
 
 // OnConnect refuses MQTT 5. The contract is 3.1.1, and with 5 come message
@@ -77,6 +74,9 @@ func (h *hook) deny(cl *mochi.Client, what, topic string) {
 // (v2.7.9) locks itself out.
 func (h *hook) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 	if pk.ProtocolVersion == protocolVersion {
+		if cl.State.Keepalive == 0 || cl.State.Keepalive > keepAliveSecondsMax {
+			cl.State.Keepalive = keepAliveSecondsMax // else it could hold its place in silence for ever
+		}
 		return nil
 	}
 	h.deny(cl, "connect with another MQTT than 3.1.1", "")
@@ -87,7 +87,7 @@ func (h *hook) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 // OnConnectAuthenticate checks the password, whose session it is, and the
 // will, which the library publishes without asking for a right.
 func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
-	if !h.authentic(cl, pk.Connect.Password) || !h.ownSession(cl) {
+	if !h.authentic(cl, pk.Connect.Password) || !h.ownSession(cl) || !h.hasPlace(cl) {
 		h.deny(cl, "connect", "")
 		return false
 	}
@@ -113,7 +113,7 @@ func (h *hook) authentic(cl *mochi.Client, password []byte) bool {
 	if cl.Net.Listener == daemonListener {
 		return false
 	}
-	return h.users == nil || h.users.verify(user, password)
+	return h.users == nil || h.users.verify(user, password, addressOf(cl.Net.Conn))
 }
 
 // OnACLCheck is asked for filters, for every delivery, and for publishes. The
@@ -130,16 +130,29 @@ func (h *hook) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
 	return h.rights.mayRead(who, user, topic)
 }
 
-// OnSubscribe only tells of refusals; OnACLCheck makes them.
+// OnSubscribe only tells of refusals; OnACLCheck makes them. What would be more
+// than a session may have is made a filter that the library refuses.
 func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	who, user := h.role(cl)
-	for _, sub := range pk.Filters {
+	had := cl.State.Subscriptions.GetAll()
+	pk.Filters = slices.Clone(pk.Filters)
+	for i, sub := range pk.Filters {
+		if _, again := had[sub.Filter]; !again && who != roleDaemon && (len(had) >= subscriptionsMax || len(sub.Filter) > filterBytesMax) {
+			h.deny(cl, "subscribe", sub.Filter)
+			pk.Filters[i].Filter = noFilter
+			continue
+		}
 		if !h.rights.maySubscribe(who, user, sub.Filter) {
 			h.deny(cl, "subscribe", sub.Filter)
+			continue
 		}
+		had[sub.Filter] = sub
 	}
 	return pk
 }
+
+// noFilter cannot be subscribed to.
+const noFilter = ""
 
 // OnPublish restores what OnPacketRead hid, and judges.
 func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
@@ -198,5 +211,5 @@ func (h *hook) OnPacketSent(cl *mochi.Client, pk packets.Packet, _ []byte) {
 
 // OnPublishDropped: a client reads too slowly and its queue is full.
 func (h *hook) OnPublishDropped(cl *mochi.Client, pk packets.Packet) {
-	h.broker.log.Warn("broker dropped a message for a slow client", "client", cl.ID, "topic", pk.TopicName)
+	h.denials.warn(cl.ID, "broker dropped a message for a slow client", "client", cl.ID, "topic", pk.TopicName)
 }

@@ -23,7 +23,7 @@ type listener struct {
 	id  string
 	net net.Listener
 	tls *tls.Config
-	log *slog.Logger
+	log *denials
 
 	mu     sync.Mutex
 	closed chan struct{}
@@ -37,6 +37,9 @@ var _ listeners.Listener = (*listener)(nil)
 // and scanning are used by the connection's reading goroutine only.
 type conn struct {
 	net.Conn
+	raw     net.Conn // below TLS
+	address string
+	since   time.Time
 	ackID   uint16
 	bucket  bucket
 	greeted chan struct{} // CONNACK is written
@@ -47,12 +50,23 @@ type conn struct {
 }
 
 func newConn(accepted net.Conn) *conn {
-	return &conn{Conn: accepted, bucket: newBucket(time.Now()), greeted: make(chan struct{}), gone: make(chan struct{})}
+	now := time.Now()
+	return &conn{
+		Conn: accepted, raw: accepted, address: addressOf(accepted), since: now, bucket: newBucket(now, publishBurst, publishRatePerSecond),
+		greeted: make(chan struct{}), gone: make(chan struct{}),
+	}
 }
 
 func (c *conn) Close() error {
 	c.closing.Do(func() { close(c.gone) })
 	return c.Conn.Close()
+}
+
+// drop closes without a farewell: that of TLS waits up to 5 s for a client that
+// does not read.
+func (c *conn) drop() {
+	c.closing.Do(func() { close(c.gone) })
+	_ = c.raw.Close()
 }
 
 // awaitGreeting holds a message back until CONNACK is written: the library
@@ -64,7 +78,7 @@ func (c *conn) awaitGreeting() {
 	}
 }
 
-func listen(open func(network, address string) (net.Listener, error), id, address string, config *tls.Config, log *slog.Logger) (*listener, error) {
+func listen(open func(network, address string) (net.Listener, error), id, address string, config *tls.Config, log *denials) (*listener, error) {
 	l, err := open("tcp", address)
 	if err != nil {
 		return nil, err
@@ -79,7 +93,7 @@ func (l *listener) Protocol() string        { return "tcp" }
 
 // Serve accepts until Close.
 func (l *listener) Serve(establish listeners.EstablishFn) {
-	if !l.begin(nil) {
+	if !l.begin() {
 		return
 	}
 	defer l.work.Done()
@@ -89,7 +103,7 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 			return
 		}
 		if err != nil { // out of descriptors: wait for some to come back
-			l.log.Warn("broker cannot accept", "error", err)
+			l.log.warn("", "broker cannot accept", "error", err)
 			pause(acceptPause, l.closed)
 			continue
 		}
@@ -103,39 +117,19 @@ func (l *listener) take(accepted net.Conn, establish listeners.EstablishFn) {
 		c.Conn = tls.Server(accepted, l.tls)
 	}
 	// The library sets its own deadline once it has read CONNECT.
-	if err := c.SetDeadline(time.Now().Add(handshakeTime)); err != nil || !l.begin(c) {
-		_ = c.Close()
+	if err := c.SetDeadline(time.Now().Add(handshakeTime)); err != nil || !l.admit(c) {
+		c.drop()
 		return
 	}
 	go func() {
 		defer l.work.Done()
 		err := establish(l.id, c)
-		l.log.Debug("broker connection ended", "remote", c.RemoteAddr().String(), "error", err)
+		l.log.log.Debug("broker connection ended", "remote", c.RemoteAddr().String(), "error", err)
 		_ = c.Close()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.conns, c)
 	}()
-}
-
-// begin counts a goroutine, unless the listener is closed or full.
-func (l *listener) begin(c *conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case <-l.closed:
-		return false
-	default:
-	}
-	if c != nil {
-		if len(l.conns) >= connectionsMax {
-			l.log.Warn("broker is full", "connections", len(l.conns))
-			return false
-		}
-		l.conns[c] = struct{}{}
-	}
-	l.work.Add(1)
-	return true
 }
 
 // Close ends every connection and waits for its goroutine: the library counts
@@ -145,7 +139,7 @@ func (l *listener) Close(listeners.CloseFn) {
 	l.shut()
 	l.mu.Lock()
 	for c := range l.conns {
-		_ = c.Close()
+		c.drop()
 	}
 	l.mu.Unlock()
 	l.work.Wait()
@@ -169,24 +163,4 @@ func pause(d time.Duration, done <-chan struct{}) {
 	case <-timer.C:
 	case <-done:
 	}
-}
-
-// bucket bounds the rate of one connection's publishes.
-type bucket struct {
-	tokens float64
-	at     time.Time
-}
-
-func newBucket(now time.Time) bucket { return bucket{tokens: publishBurst, at: now} }
-
-// take tells how long to wait before the next publish may be read. It is no
-// money: a float may count tokens.
-func (b *bucket) take(now time.Time) time.Duration {
-	b.tokens = min(publishBurst, b.tokens+now.Sub(b.at).Seconds()*publishRatePerSecond)
-	b.at = now
-	b.tokens--
-	if b.tokens >= 0 {
-		return 0
-	}
-	return time.Duration(-b.tokens / publishRatePerSecond * float64(time.Second))
 }

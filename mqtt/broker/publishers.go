@@ -2,10 +2,8 @@ package broker
 
 import (
 	"crypto/sha256"
-	"log/slog"
 	"strings"
 	"sync"
-	"time"
 )
 
 // publishers remembers who sent the latest management requests. MQTT 3.1.1
@@ -62,43 +60,3 @@ func (p *publishers) find(topic string, payload []byte) (string, bool) {
 }
 
 func isFilter(topic string) bool { return strings.ContainsAny(topic, "+#") }
-
-// denials tells of missing rights, a user at most once a second.
-type denials struct {
-	log  *slog.Logger
-	tell func(Denied)
-
-	mu   sync.Mutex
-	last map[string]time.Time
-}
-
-const (
-	denialEvery    = time.Second
-	denialUsersMax = 1024
-)
-
-func newDenials(log *slog.Logger, tell func(Denied)) *denials {
-	return &denials{log: log, tell: tell, last: make(map[string]time.Time)}
-}
-
-func (d *denials) add(denied Denied) {
-	if d.fresh(denied.User+" "+denied.What, time.Now()) {
-		d.log.Warn("broker denied", "user", denied.User, "client", denied.Client, "what", denied.What, "topic", denied.Topic)
-	}
-	if d.tell != nil {
-		d.tell(denied)
-	}
-}
-
-func (d *denials) fresh(key string, now time.Time) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if now.Sub(d.last[key]) < denialEvery {
-		return false
-	}
-	if len(d.last) >= denialUsersMax { // names are the stranger's choice
-		clear(d.last)
-	}
-	d.last[key] = now
-	return true
-}

@@ -36,6 +36,35 @@ func (h *hook) ownSession(cl *mochi.Client) bool {
 	return true
 }
 
+// hasPlace bounds the sessions of a name, so that one terminal cannot take the
+// places, or the kept messages, of the others: its own session that was away
+// longest goes, and if none is away, the new connection is refused.
+func (h *hook) hasPlace(cl *mochi.Client) bool {
+	is, isUser := h.role(cl)
+	if is == roleDaemon || is == roleAnybody {
+		return true
+	}
+	own := 0
+	var oldest *mochi.Client
+	for _, other := range h.broker.server.Clients.GetAll() {
+		if _, user := h.role(other); user != isUser || other.ID == cl.ID {
+			continue
+		}
+		own++
+		if away := other.StopTime(); away != 0 && (oldest == nil || away < oldest.StopTime()) {
+			oldest = other
+		}
+	}
+	if own < userSessionsMax {
+		return true
+	}
+	if oldest == nil {
+		return false
+	}
+	h.forget(oldest)
+	return true
+}
+
 func (h *hook) forget(cl *mochi.Client) {
 	h.broker.server.UnsubscribeClient(cl)
 	cl.ClearInflights()

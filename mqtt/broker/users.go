@@ -46,6 +46,7 @@ type users struct {
 	path   string
 	log    *slog.Logger
 	busy   chan struct{}
+	wrong  *guesses
 	cache  []byte // key of the proofs, new in every process
 	decoy  []byte // some name's hash, compared for unknown names, so that time does not tell them
 	mu     sync.Mutex
@@ -56,7 +57,7 @@ type users struct {
 }
 
 func loadUsers(path string, log *slog.Logger) (*users, error) {
-	u := &users{path: path, log: log, busy: make(chan struct{}, bcryptAtOnce), cache: make([]byte, cacheKeyBytes)}
+	u := &users{path: path, log: log, busy: make(chan struct{}, bcryptAtOnce), wrong: newGuesses(), cache: make([]byte, cacheKeyBytes)}
 	_, _ = rand.Read(u.cache) // never fails (crypto/rand)
 	return u, u.read()
 }
@@ -136,7 +137,7 @@ func (u *users) refresh() {
 
 // verify checks a password. One that matched before is recognised by a keyed
 // hash in memory: bcrypt costs 50 ms, more on a till.
-func (u *users) verify(name string, password []byte) bool {
+func (u *users) verify(name string, password []byte, address string) bool {
 	mac := hmac.New(sha256.New, u.cache)
 	mac.Write([]byte(name))
 	mac.Write([]byte{0})
@@ -155,7 +156,14 @@ func (u *users) verify(name string, password []byte) bool {
 		return true
 	}
 	u.busy <- struct{}{}
+	if !u.wrong.may(address, time.Now()) {
+		<-u.busy
+		return false
+	}
 	err := bcrypt.CompareHashAndPassword(hash, password)
+	if err != nil || !known {
+		u.wrong.failed(address, time.Now())
+	}
 	<-u.busy
 	if err != nil || !known {
 		return false

@@ -1,0 +1,37 @@
+package broker
+
+import "time"
+
+// bucket bounds a rate. It is no money: a float may count tokens.
+type bucket struct {
+	tokens, burst, perSecond float64
+	at                       time.Time
+}
+
+func newBucket(now time.Time, burst, perSecond float64) bucket {
+	return bucket{tokens: burst, burst: burst, perSecond: perSecond, at: now}
+}
+
+func (b *bucket) fill(now time.Time) {
+	b.tokens = min(b.burst, b.tokens+now.Sub(b.at).Seconds()*b.perSecond)
+	b.at = now
+}
+
+// take tells how long to wait before the next one is within the rate.
+func (b *bucket) take(now time.Time) time.Duration {
+	b.fill(now)
+	b.tokens--
+	if b.tokens >= 0 {
+		return 0
+	}
+	return time.Duration(-b.tokens / b.perSecond * float64(time.Second))
+}
+
+// try takes one if there is one.
+func (b *bucket) try(now time.Time) bool {
+	if b.fill(now); b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
