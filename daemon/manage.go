@@ -253,7 +253,7 @@ func (d *Daemon) spoolQuery(body json.RawMessage) (any, error) {
 }
 
 // SpoolQuery asks about the journal: "ls" (a state or what is not final),
-// "show" (an id) or "check".
+// "show" (an id), "check" or "backup".
 type SpoolQuery struct {
 	Action string `json:"action"`
 	ID     string `json:"id,omitempty"`
@@ -283,8 +283,11 @@ func QuerySpool(s *spool.Spool, q SpoolQuery) (any, error) {
 	case "check":
 		faults, err := s.Check()
 		return map[string]any{"faults": faults}, err
+	case "backup":
+		name, err := s.BackupFile()
+		return map[string]any{"backup": name}, err
 	default:
-		return nil, fiscal.Refuse(fiscal.CodeBadValue, "action", "ls, show or check")
+		return nil, fiscal.Refuse(fiscal.CodeBadValue, "action", "ls, show, check or backup")
 	}
 }
 

@@ -121,6 +121,7 @@ func (s *Spool) keep() {
 			}
 		case <-timer.C:
 			timer.Reset(keepEvery)
+			s.dropFormer(time.Now())
 		}
 		if err := s.renewCopy(); err != nil {
 			s.boundLog()

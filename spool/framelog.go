@@ -20,6 +20,8 @@ const (
 	suffixHeal   = ".heal"
 	suffixLock   = ".lock"
 	suffixAside  = ".damaged-" // and the time
+	suffixFormer = ".format-"  // and its number: the index as it was before it was taken over
+	suffixBackup = ".backup-"  // and the time
 	segmentBytes = 2 << 20
 	segmentShort = 64 << 10  // where there is no room for more
 	zeroBytes    = 256 << 10 // written at once

@@ -147,7 +147,7 @@ func (h *healer) adopt() error {
 	if err := s.setAside(s.path + suffixCopy); err != nil {
 		return err
 	}
-	return s.adopt()
+	return s.adopt(h.f.standing.format)
 }
 
 // chain brings the frames after a base that follow without a gap.

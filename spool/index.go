@@ -114,6 +114,12 @@ func (st standing) encode() []byte {
 	return append(b, 0)
 }
 
+// newer tells a store of a kassad to come, whatever else it may say in other
+// words. Damage would rather make a number out of all reason.
+func (st standing) newer() bool { return st.format > format && st.format <= formatReason }
+
+const formatReason = 1000
+
 func readStanding(format, log []byte) (st standing, ok bool) {
 	if len(format) != 4 {
 		return st, false

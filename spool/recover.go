@@ -26,6 +26,9 @@ type Recovery struct {
 	Lost bool
 	// Aside is where the damaged index is kept; empty if there is none.
 	Aside string
+	// Backup is where the index of an older format is kept as it was; empty if
+	// none was taken over.
+	Backup string
 }
 
 // found is what lies on the disk before anything is changed.
@@ -95,7 +98,7 @@ func (s *Spool) recover() error {
 	if err != nil {
 		return err
 	}
-	if f.readable && f.standing.format > format {
+	if f.standing.newer() {
 		return fmt.Errorf("%w: its format is %d, this one knows %d", ErrNewer, f.standing.format, format)
 	}
 	_, err = os.Stat(s.path + suffixSpare)
@@ -128,7 +131,7 @@ func (s *Spool) resume(f *found) error {
 		return s.begin()
 	case !logged && f.readable && f.standing.format == formatAlone,
 		!logged && f.readable && f.standing.applied == 0 && f.standing.closed: // its log was never begun
-		return s.adopt()
+		return s.adopt(f.standing.format)
 	case !f.index:
 		return fmt.Errorf("%w: the index is missing", ErrDamaged)
 	case !logged:
@@ -158,7 +161,7 @@ func (s *Spool) begin() error {
 }
 
 // adopt gives an index of the former release, or of another store, its log.
-func (s *Spool) adopt() error {
+func (s *Spool) adopt(from uint32) error {
 	s.lineage, s.applied = rand.Uint64(), 0
 	info, err := os.Stat(s.path)
 	if err != nil {
@@ -166,6 +169,11 @@ func (s *Spool) adopt() error {
 	}
 	if err := s.openIndex(mapFor(info.Size())); err != nil {
 		return err
+	}
+	if from < format {
+		if err := s.keepFormer(from); err != nil {
+			return err
+		}
 	}
 	if err := s.layIndex(s.db, s.path, true); err != nil {
 		return err

@@ -131,7 +131,7 @@ func startHint(cfg daemon.Config, err error) error {
 	case errors.Is(err, spool.ErrLocked):
 		return hinted{err: err, hint: fmt.Sprintf("another kassad serves data_dir %s: stop it, or give this one a data_dir of its own", cfg.DataDir)}
 	case errors.Is(err, spool.ErrNewer):
-		return hinted{err: err, hint: "run the newer kassad again, or restore the backup made before it"}
+		return hinted{err: err, hint: newerHint}
 	case errors.Is(err, relay.ErrDoor):
 		return hinted{err: err, hint: "set lifepay.callback.listen to a port that is free, and its certificate files; docs/callbacks.md"}
 	case addressInUse(err):

@@ -19,6 +19,10 @@ type spoolCommand struct {
 	Ls    spoolLs    `cmd:"" help:"List commands: those that are not final, or those of one state."`
 	Show  spoolShow  `cmd:"" help:"Show all that is known of one command."`
 	Check spoolCheck `cmd:"" help:"Walk the whole store and report what is wrong with it."`
+
+	Format  spoolFormat  `cmd:"" help:"Tell the format of the store, and which backups there are."`
+	Backup  spoolBackup  `cmd:"" help:"Write a copy of the store beside it, while selling goes on."`
+	Restore spoolRestore `cmd:"" help:"Put a backup in the place of the store; the service must be stopped."`
 }
 
 // Help ends the help of spool.
@@ -28,7 +32,8 @@ func (spoolCommand) Help() string {
 Examples:
   kassad spool ls
   kassad spool show 2026-11-22-0001
-  kassad spool check`
+  kassad spool check
+  kassad spool backup`
 }
 
 // querySpool asks the daemon, or reads the file that it left.
