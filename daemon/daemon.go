@@ -90,6 +90,7 @@ type Daemon struct {
 	router  *router
 	alerts  *alertBook
 	rivals  *rivals
+	denied  *trespassers
 	finder  *devices.Finder
 	state   *mqtt.State
 	broker  *broker.Broker
@@ -131,6 +132,9 @@ func New(cfg Config, opt Options) (*Daemon, error) {
 	if d.spool, err = openStore(cfg.DataDir, d.opt.Store, d.fail); err != nil {
 		return nil, err
 	}
+	if backup := d.spool.Recovery().Backup; backup != "" {
+		d.log.Info("the journal is of an older kassad and was taken over; it is kept as it was", "backup", backup)
+	}
 	if err := d.build(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -149,6 +153,7 @@ func (d *Daemon) build() (err error) {
 	}
 	d.alerts = newAlertBook(d.alertChanged)
 	d.rivals = newRivals(d.id.Instance, d.alerts)
+	d.denied = newTrespassers(d.alerts)
 	d.reconciler = newReconciler(d)
 	d.journal = &journal{
 		spool: d.spool, topics: d.topics, kick: d.kick, moved: d.spoolChanged, told: d.told, policies: map[string]fiscal.Policy{},

@@ -22,6 +22,9 @@ const (
 	queriesPerSec = 10
 	queriesBurst  = 30
 	quotasMax     = 1024
+
+	refusalsBurst  = 50 // lines of the log about one terminal
+	refusalsPerSec = 1
 )
 
 // desk takes the commands of one link: in order for a terminal, side by side
@@ -36,11 +39,12 @@ type desk struct {
 
 	mu      sync.Mutex
 	quotas  map[string]*quota
+	lines   map[string]*refusals
 	cleared map[string]int // topics whose clearing we have published and not heard yet
 }
 
 func newDesk(ctx context.Context, d *Daemon, s *station) *desk {
-	k := &desk{d: d, s: s, ctx: ctx, quotas: map[string]*quota{}, cleared: map[string]int{}, managing: make(chan struct{}, manageMax)}
+	k := &desk{d: d, s: s, ctx: ctx, quotas: map[string]*quota{}, lines: map[string]*refusals{}, cleared: map[string]int{}, managing: make(chan struct{}, manageMax)}
 	for range deskShards {
 		shard, p := make(chan func(), deskQueue), d.pulses.join("intake "+s.name)
 		k.shards = append(k.shards, shard)
@@ -130,7 +134,7 @@ func (k *desk) retained(terminal, verb, topic string, c mqtt.Command, refusal *f
 		if err != nil {
 			return err
 		}
-		if found && known.Hash == c.Hash {
+		if found && known.Hash == c.Hash && known.Terminal == terminal {
 			k.d.tell(k.s, k.d.resultTopic(terminal, verb), mqtt.EncodeAnswer(known, true))
 			return nil
 		}
@@ -167,7 +171,10 @@ func (k *desk) ownClearing(in mqtt.Incoming) bool {
 }
 
 func (k *desk) refuse(terminal, verb, id string, refusal *fiscal.Error) {
-	k.d.log.Info("refused", "terminal", terminal, "verb", verb, "id", id, "why", refusal.Error())
+	k.d.denied.refused(terminal, refusal.Code)
+	if before, ok := k.sparing(terminal, time.Now()); ok {
+		k.d.log.Info("refused", "terminal", terminal, "verb", verb, "id", id, "why", refusal.Error(), "before", before)
+	}
 	k.d.tell(k.s, k.d.resultTopic(terminal, verb), mqtt.EncodeRefusal(id, fiscal.Verb(verb), refusal))
 }
 
@@ -207,10 +214,10 @@ func (k *desk) accept(terminal string, c mqtt.Command, arrived time.Time) error 
 	return nil
 }
 
-// repeated answers an id that is known: the same to the same command, on every
-// link that it comes by.
+// repeated answers an id that is known: the same to the same command of the
+// same terminal, on every link that it comes by.
 func (k *desk) repeated(terminal string, c mqtt.Command, known fiscal.Record) error {
-	if known.Hash != c.Hash {
+	if known.Hash != c.Hash || known.Terminal != terminal {
 		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeIDConflict, "id", "the id belongs to another command"))
 		return nil
 	}
@@ -366,6 +373,33 @@ func (k *desk) cancel(terminal string, c mqtt.Command, now time.Time) error {
 	return nil
 }
 
+// refusals bounds the lines of the log about one terminal: a line for each at
+// first, then one a second.
+type refusals struct {
+	quota
+	before int // left out since the last line
+}
+
+// sparing tells whether to write of a refusal, and how many were left out.
+func (k *desk) sparing(terminal string, now time.Time) (before int, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	r := k.lines[terminal]
+	if r == nil {
+		if len(k.lines) >= quotasMax {
+			clear(k.lines)
+		}
+		r = &refusals{quota: quota{tokens: refusalsBurst, last: now}}
+		k.lines[terminal] = r
+	}
+	if !r.take(now, refusalsBurst, refusalsPerSec) {
+		r.before++
+		return 0, false
+	}
+	before, r.before = r.before, 0
+	return before, true
+}
+
 // quota is a token bucket for queries and cancels.
 type quota struct {
 	tokens float64
@@ -384,7 +418,11 @@ func (k *desk) allow(terminal string, now time.Time) bool {
 		q = &quota{tokens: queriesBurst, last: now}
 		k.quotas[terminal] = q
 	}
-	q.tokens = min(queriesBurst, q.tokens+now.Sub(q.last).Seconds()*queriesPerSec)
+	return q.take(now, queriesBurst, queriesPerSec)
+}
+
+func (q *quota) take(now time.Time, burst, perSec float64) bool {
+	q.tokens = min(burst, q.tokens+now.Sub(q.last).Seconds()*perSec)
 	q.last = now
 	if q.tokens < 1 {
 		return false

@@ -74,7 +74,7 @@ func (d *Daemon) buildLinks() error {
 		b, err := broker.New(broker.Config{
 			Listen: d.cfg.Broker.Listen, CertFile: d.cfg.Broker.CertFile, KeyFile: d.cfg.Broker.KeyFile,
 			UsersFile: d.cfg.Broker.UsersFile, Topics: d.topics, Managers: d.managerNames(), Relay: d.cfg.callback().RelayUser,
-			Open: d.opt.Network.Listen,
+			Open: d.opt.Network.Listen, OnDenied: d.denied.denied,
 		}, d.log)
 		if err != nil {
 			return err

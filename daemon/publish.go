@@ -322,6 +322,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 			return nil
 		case <-spoolTick.C:
 			d.watchRoom()
+			d.denied.settle(time.Now())
 			if d.untold.spool.Swap(false) {
 				d.publishSpool()
 			}

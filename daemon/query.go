@@ -56,6 +56,9 @@ func (k *desk) answerQuery(ctx context.Context, terminal string, c mqtt.Command)
 		if !found {
 			return nil, fiscal.Refuse(fiscal.CodeNotFound, "body.id", c.Target)
 		}
+		if r.Terminal != terminal {
+			return nil, fiscal.Refuse(fiscal.CodeNoRight, "body.id", "the command is another terminal's")
+		}
 		return mqtt.EncodeQuery(c.ID, r), nil
 	case fiscal.VerbSync:
 		return d.sync(terminal, c)

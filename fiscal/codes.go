@@ -102,6 +102,7 @@ const (
 	CodeRouteFallback    Code = "route-fallback"
 	CodeLateDocument     Code = "late-document"
 	CodeReconcileDiffers Code = "reconcile-differs"
+	CodeAccessDenied     Code = "access-denied"
 )
 
 // Info returns what is to be said of c.

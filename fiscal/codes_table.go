@@ -244,6 +244,9 @@ var infos = table(
 	CodeInfo{CodeReconcileDiffers, Notice,
 		"Сверка нашла расхождения. Сообщите администратору.",
 		"the reconciliation found differences", "read them: kassad reconcile"},
+	CodeInfo{CodeAccessDenied, Notice,
+		"Кто-то в сети пробует то, на что у него нет прав. Сообщите администратору, продавать можно.",
+		"a client was refused by the broker, or a terminal has sent what it has no right to", "find it by the name or address in the detail; correct its password or its rights, or take it off the network"},
 )
 
 func table(rows ...CodeInfo) map[Code]CodeInfo {
