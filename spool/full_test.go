@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,6 +148,51 @@ func TestFailedFlush(t *testing.T) {
 // it has, also when the power goes while it is taken over.
 func TestFormerRelease(t *testing.T) {
 	t.Parallel()
+	content := formerRelease(t)
+	writes := 0 // of a whole take-over: most are those of the backup
+	for n := range 24 {
+		kill := max(n, writes-24+n) * min(n, 1) // 0: none, then the last
+		if n > 0 && n < 4 {
+			kill = n * writes / 5
+		}
+		dir := t.TempDir()
+		path := filepath.Join(dir, "kassad.db")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		disk := spooltest.NewDisk(dir)
+		opt := disk.Options()
+		disk.KillAt(kill, nil)
+		if s, err := spool.Open(path, opt); err == nil {
+			if n == 0 {
+				writes = disk.Writes()
+			}
+			_ = s.Close() // it may be killed
+		}
+		disk.Kill()
+		s, err := spool.Open(path, disk.Options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := s.Recovery(); r.Why != "" {
+			t.Errorf("killed at %d: %+v", kill, r)
+		}
+		former(t, s)
+		if f, err := spool.ReadFormat(path + ".format-1"); err != nil || f.Store != 1 {
+			t.Errorf("killed at %d: the backup is %+v %v", kill, f, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if faults, err := spool.Check(path); err != nil || len(faults) > 0 {
+			t.Error(faults, err)
+		}
+	}
+}
+
+// formerRelease is the index of a store of the release without a log.
+func formerRelease(t *testing.T) []byte {
+	t.Helper()
 	packed, err := os.ReadFile("testdata/format1.db.gz")
 	if err != nil {
 		t.Fatal(err)
@@ -159,33 +205,37 @@ func TestFormerRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kill := range 12 { // 0: none
-		dir := t.TempDir()
-		path := filepath.Join(dir, "kassad.db")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		disk := spooltest.NewDisk(dir)
-		opt := disk.Options()
-		disk.KillAt(kill, nil)
-		if s, err := spool.Open(path, opt); err == nil {
-			_ = s.Close() // it may be killed
-		}
-		disk.Kill()
-		s, err := spool.Open(path, disk.Options())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r := s.Recovery(); r.Why != "" {
-			t.Errorf("killed at %d: %+v", kill, r)
-		}
-		former(t, s)
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-		if faults, err := spool.Check(path); err != nil || len(faults) > 0 {
-			t.Error(faults, err)
-		}
+	return content
+}
+
+// TestNoRoomForTheBackup: without a backup nothing is taken over, and the
+// former release still has its store.
+func TestNoRoomForTheBackup(t *testing.T) {
+	t.Parallel()
+	content, dir := formerRelease(t), t.TempDir()
+	path := filepath.Join(dir, "kassad.db")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	disk := spooltest.NewDisk(dir)
+	disk.SetFull(true)
+	if s, err := spool.Open(path, disk.Options()); err == nil {
+		t.Error("opened")
+		_ = s.Close()
+	} else if !spool.NoRoom(err) || !strings.Contains(err.Error(), "kassad.db.format-1 before it is taken over") {
+		t.Error(err)
+	}
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, content) {
+		t.Errorf("%d bytes, were %d: %v", len(now), len(content), err)
+	}
+	disk.SetFull(false)
+	s, err := spool.Open(path, disk.Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	former(t, s)
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -132,6 +132,8 @@ func startHint(cfg daemon.Config, err error) error {
 		return hinted{err: err, hint: fmt.Sprintf("another kassad serves data_dir %s: stop it, or give this one a data_dir of its own", cfg.DataDir)}
 	case errors.Is(err, spool.ErrNewer):
 		return hinted{err: err, hint: newerHint}
+	case spool.NoRoom(err):
+		return hinted{err: err, hint: fmt.Sprintf("make room on the disk of %s: nothing in it was changed", cfg.DataDir)}
 	case errors.Is(err, relay.ErrDoor):
 		return hinted{err: err, hint: "set lifepay.callback.listen to a port that is free, and its certificate files; docs/callbacks.md"}
 	case addressInUse(err):
