@@ -233,9 +233,14 @@ func (f *foe) trespass() {
 		}
 	}
 	_ = c.Close()
-	if c, err = f.login("till2", "foe-ears"); err != nil { // under its own name, after a reconnect
+	if c, err = f.login("till2", "foe-trespass"); err != nil { // the session of before
 		f.t.Error(err)
 		return
+	}
+	for _, topic := range []string{"/cmd/till1/cash-out", "/res/till1/sale"} {
+		if _, err := c.Write(publish(f.root+topic, forged, 0)); err != nil {
+			f.t.Error(err)
+		}
 	}
 	for _, filter := range []string{
 		"#", "+/#", "$SYS/#", "$share/g/#", "$share/g/" + f.root + "/res/till1/#", f.root + "/#", f.root + "/res/#", f.root + "/res/+/sale",

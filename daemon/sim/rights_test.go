@@ -149,6 +149,42 @@ func TestTerminalsAreKeptApart(t *testing.T) {
 	}
 }
 
+// An id of another terminal tells nothing: not to a question, not to the very
+// same command. What is denied stands as an alert.
+func TestAnothersIDTellsNothing(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, Options{Config: func(c *daemon.Config) {
+		c.Terminals = map[string]daemon.TerminalConfig{"till1": {Rights: []string{"*"}}, "till2": {Rights: []string{"*"}}}
+	}})
+	e := listen(t, s, s.url())
+	e.ask(t, "till1", fiscal.VerbShiftOpen, "open", Request("open", obj{}), fiscal.Done)
+	sale := Request("sale", tea())
+	e.ask(t, "till1", fiscal.VerbSale, "sale", sale, fiscal.Done)
+	answered := func(verb fiscal.Verb, id string, payload []byte, code fiscal.Code) {
+		t.Helper()
+		a := e.ask(t, "till2", verb, id, payload, fiscal.Rejected)
+		refusedAs(t, a, fiscal.Rejected, code)
+		if strings.Contains(string(a.Raw), `"fn"`) {
+			t.Errorf("%s tells %s", verb, a.Raw)
+		}
+	}
+	answered(fiscal.VerbSale, "sale", sale, fiscal.CodeIDConflict)
+	answered(fiscal.VerbQuery, "ask", Request("ask", obj{"id": "sale"}), fiscal.CodeNoRight)
+	answered(fiscal.VerbCancel, "stop", Request("stop", obj{"id": "sale"}), fiscal.CodeNoRight)
+	e.wait(t, "the alert", on("node/alert/access-denied", "till2: no-right"))
+	mark := e.mark()
+	if a := e.ask(t, "till1", fiscal.VerbSale, "sale", sale, fiscal.Done); !strings.Contains(string(a.Raw), `"dup":true`) {
+		t.Errorf("its own: %s", a.Raw)
+	}
+	e.say(t, "cmd/till1/query", Request("ask2", obj{"id": "sale"}))
+	e.after(t, mark, "its own answer", func(h heard) bool {
+		return h.topic == "res/till1/query" && strings.Contains(h.payload, `"fn"`)
+	})
+	if got := documents(s, "front"); got != 3 {
+		t.Errorf("%d documents", got)
+	}
+}
+
 // Management is for who has logged in under the name, and has the right.
 func TestManagersAreWhoTheySay(t *testing.T) {
 	t.Parallel()
