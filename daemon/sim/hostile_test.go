@@ -29,7 +29,10 @@ type foe struct {
 	root   string
 }
 
-const foePatience = 20 * time.Second
+const (
+	foePatience = 20 * time.Second
+	foeListens  = 200 * time.Millisecond
+)
 
 // dial connects from an address that is not the honest till's, where the system
 // has one.
@@ -184,14 +187,21 @@ func (f *foe) guess(instance string) {
 		}
 	}
 	for what, first := range map[string][]byte{
-		"till1's session":      hello("till2", "pw-till2", "till-1", 0),
-		"the daemon's name":    hello("$kassad", "x", "kassad-"+instance, 0),
-		"till1's name":         hello("till1", "pw-till2", "till-1", 0),
-		"till1's, by no name":  hello("", "", "till-1", 0),
-		"the daemon's by till": hello("till2", "pw-till2", "kassad-"+instance, 0),
+		"the daemon's name":   hello("$kassad", "x", "kassad-"+instance, 0),
+		"till1's name":        hello("till1", "pw-till2", "till-1", 0),
+		"till1's, by no name": hello("", "", "till-1", 0),
 	} {
 		if _, code, err := f.knock(first); err == nil && code == 0 {
 			f.t.Errorf("%s: let in", what)
+		}
+	}
+	for _, id := range []string{"till-1", "kassad-" + instance} { // a session of its own under the id of another
+		if c, code, err := f.knock(hello("till2", "pw-till2", id, 0)); err != nil || code != 0 {
+			f.t.Errorf("%s: %d %v", id, code, err)
+		} else if err := c.SetReadDeadline(time.Now().Add(foeListens)); err != nil {
+			f.t.Error(err)
+		} else if n, _ := c.Read(make([]byte, 1)); n > 0 {
+			f.t.Errorf("%s: something was kept for it", id)
 		}
 	}
 	forged := []byte(`{"v":1,"id":"forged-will","at":"` + time.Now().Format(time.RFC3339) + `","body":{}}`)

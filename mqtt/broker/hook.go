@@ -87,7 +87,12 @@ func (h *hook) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 // OnConnectAuthenticate checks the password, whose session it is, and the
 // will, which the library publishes without asking for a right.
 func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
-	if !h.authentic(cl, pk.Connect.Password) || !h.ownSession(cl) || !h.hasPlace(cl) {
+	if !h.authentic(cl, pk.Connect.Password) {
+		h.deny(cl, "connect", "")
+		return false
+	}
+	h.ownID(cl)
+	if !h.ownSession(cl) || !h.hasPlace(cl) {
 		h.deny(cl, "connect", "")
 		return false
 	}

@@ -14,6 +14,16 @@ const (
 	noWillTopic  = "$will/none" // nobody can subscribe by a wildcard to a $ topic
 )
 
+// ownID puts the proven name before the client id. So a client id is a name's
+// own: another cannot take the session over, and cannot keep its owner out by
+// taking the id first. The daemon's id has no name before it, and no name of
+// the users file is empty.
+func (h *hook) ownID(cl *mochi.Client) {
+	if who, user := h.role(cl); who != roleAnybody && who != roleDaemon {
+		cl.ID = user + "/" + cl.ID
+	}
+}
+
 // ownSession keeps a name from connecting with the client id of another, which
 // would hand it the other's unread messages. The daemon does not inherit: it
 // removes who took its id.
