@@ -134,7 +134,7 @@ func (k *desk) retained(terminal, verb, topic string, c mqtt.Command, refusal *f
 		if err != nil {
 			return err
 		}
-		if found && known.Hash == c.Hash && known.Terminal == terminal {
+		if found && known.Hash == c.Hash {
 			k.d.tell(k.s, k.d.resultTopic(terminal, verb), mqtt.EncodeAnswer(known, true))
 			return nil
 		}
@@ -214,10 +214,12 @@ func (k *desk) accept(terminal string, c mqtt.Command, arrived time.Time) error 
 	return nil
 }
 
-// repeated answers an id that is known: the same to the same command of the
-// same terminal, on every link that it comes by.
+// repeated answers an id that is known: the same to the same command, on every
+// link and from every terminal that it comes by. Who sends all of it knows what
+// was sold; a till that was replaced and has another name now must not be told
+// that nothing was made.
 func (k *desk) repeated(terminal string, c mqtt.Command, known fiscal.Record) error {
-	if known.Hash != c.Hash || known.Terminal != terminal {
+	if known.Hash != c.Hash {
 		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeIDConflict, "id", "the id belongs to another command"))
 		return nil
 	}
