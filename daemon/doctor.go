@@ -27,6 +27,7 @@ type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
+	Text   string `json:"text,omitempty"` // the same in Russian, of checks that have it
 	Hint   string `json:"hint,omitempty"` // what to try
 }
 

@@ -22,7 +22,8 @@ type doctorCommand struct {
 // Help ends the help of doctor.
 func (doctorCommand) Help() string {
 	return `A running daemon checks itself; otherwise the checks are made from here, with the rights of the user
-who asks. Exit status: 0 if every line is OK, 1 otherwise.
+who asks. The computer itself is always looked at from here: who has the printer's port, whose group it is,
+power saving of USB, ModemManager, antivirus, clock, certificate. Exit status: 0 if every line is OK, 1 otherwise.
 
 Examples:
   kassad doctor --config kassad.toml
@@ -61,7 +62,8 @@ func (c *doctorCommand) examine(e *env) ([]daemon.Check, error) {
 	if errors.Is(err, daemon.ErrNotRunning) {
 		checks := []daemon.Check{{Name: "daemon", OK: true, Detail: "not running; checked from here"}}
 		checks = append(checks, daemon.DoctorOffline(e.ctx, cfg, opener(slog.New(slog.DiscardHandler)))...)
-		return append(checks, brokerChecks(e, cfg)...), nil
+		checks = append(checks, brokerChecks(e, cfg)...)
+		return append(checks, daemon.DoctorMachine(daemon.ThisMachine(), cfg)...), nil
 	}
 	if err != nil {
 		return nil, err
@@ -71,7 +73,8 @@ func (c *doctorCommand) examine(e *env) ([]daemon.Check, error) {
 	if err := json.Unmarshal(raw, &answered); err != nil {
 		return nil, fmt.Errorf("doctor: %w", err)
 	}
-	return append(checks, answered...), nil
+	checks = append(checks, answered...)
+	return append(checks, daemon.DoctorMachine(daemon.ThisMachine(), cfg)...), nil
 }
 
 // brokerChecks tries the brokers of a daemon that does not run: whether ours
@@ -112,6 +115,9 @@ func printChecks(e *env, checks []daemon.Check) error {
 			mark = "FAIL"
 		}
 		t.row(mark, k.Name, k.Detail)
+		if k.Text != "" && k.Hint != "" {
+			t.row(" ", " ", k.Text)
+		}
 		if k.Hint != "" {
 			t.row(" ", " ", "try: "+k.Hint)
 		}
