@@ -44,6 +44,9 @@ type cli struct {
 	Probe     probeCommand     `cmd:"" help:"Find the printer, on all ports or on a named one."`
 	Emulate   emulateCommand   `cmd:"" help:"Serve an emulated printer or cloud to anybody's driver."`
 	Relay     relayCommand     `cmd:"" help:"On a public host: pass the callbacks of LIFE PAY on to the shops, over MQTT."`
+	Setup     setupCommand     `cmd:"" help:"The first hour: find the printer, write the configuration, let terminals in, install the service."`
+	Terminal  terminalCommand  `cmd:"" help:"Let terminals in: passwords, rights, files and QR codes for them."`
+	Support   supportCommand   `cmd:"" help:"Put what support needs into one archive, without secrets."`
 	Service   serviceCommand   `cmd:"" help:"Install kassad as a service of the system, start and stop it."`
 	Config    configCommand    `cmd:"" help:"Check, show or make the configuration."`
 	Codes     codesCommand     `cmd:"" help:"List every code of refusal, condition and alert."`
@@ -56,6 +59,7 @@ func (cli) Help() string {
 
 Examples:
   kassad demo                          # a shop sells, with no hardware
+  kassad setup                         # in a shop, with the printer plugged in
   kassad config init > kassad.toml     # a sample to start from
   kassad run --config kassad.toml
   kassad call sale sale.json`

@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireUniqueNames: true, RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "setenv": setenv, "expand": expand, "status": status,
+			"await": await, "setenv": setenv, "expand": expand, "status": status, "field": field, "hides": hides,
 		},
 	})
 }

@@ -88,6 +88,11 @@ func settings(cfg daemon.Config, config string) (service.Settings, error) {
 		config, err = filepath.Abs(config)
 	}
 	s := service.Settings{Executable: exe, Config: config, DataDir: cfg.DataDir}
+	for _, f := range cfg.Files() {
+		if abs, err := filepath.Abs(f); err == nil {
+			s.Readable = append(s.Readable, abs)
+		}
+	}
 	for _, d := range cfg.Devices {
 		if d.TraceFile != "" {
 			s.Writable = append(s.Writable, filepath.Dir(d.TraceFile))

@@ -36,7 +36,7 @@ func (h Host) Names() []string {
 	for _, a := range list {
 		names = append(names, a.String())
 	}
-	return uniq(names)
+	return uniq(append(names, h.Reachable())) // the one that terminals are given, whatever was listed
 }
 
 func uniq(names []string) []string {

@@ -34,6 +34,7 @@ type Settings struct {
 	Config     string
 	DataDir    string
 	Writable   []string // folders beside DataDir that the configuration has files written to
+	Readable   []string // files that the configuration names: keys, users, passwords
 }
 
 // States of a service.

@@ -89,6 +89,21 @@ func (m *Manager) Install() (notes []string, err error) {
 	if opened {
 		notes = append(notes, fmt.Sprintf("the group %s may read %s now", userName, s.Config))
 	}
+	for _, path := range s.Readable {
+		if err := checkSeen("file", path); err != nil {
+			return notes, err
+		}
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue // the daemon tells what it misses
+		}
+		opened, err := letRead(path, gid)
+		if err != nil {
+			return notes, err
+		}
+		if opened {
+			notes = append(notes, fmt.Sprintf("the group %s may read %s now", userName, path))
+		}
+	}
 	if s.DataDir != stateDir { // systemd makes its own
 		if err := giveDir(s.DataDir, uid, gid); err != nil {
 			return notes, err
@@ -176,6 +191,9 @@ func giveDir(dir string, uid, gid int) error {
 		return os.Lchown(path, uid, gid)
 	})
 }
+
+// Protect has nothing to add to the mode of the files.
+func Protect(string) error { return nil }
 
 // failed tells kardianos' word for a unit in the state failed.
 func failed(err error) bool { return strings.Contains(err.Error(), "failed state") }

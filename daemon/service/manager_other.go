@@ -23,3 +23,6 @@ func removable(string) error { return nil }
 func failed(error) bool      { return false }
 func detail(string) string   { return "" }
 func rights(err error) error { return err }
+
+// Protect has nothing to add to the mode of the files.
+func Protect(string) error { return nil }

@@ -110,6 +110,9 @@ func setDelayedStart(s *mgr.Service) error {
 	return windows.ChangeServiceConfig2(s.Handle, windows.SERVICE_CONFIG_DELAYED_AUTO_START_INFO, (*byte)(unsafe.Pointer(&info)))
 }
 
+// Protect lets only the system and administrators into a folder with secrets.
+func Protect(dir string) error { return protect(dir) }
+
 // protect makes the folder and lets only the system and administrators in.
 func protect(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

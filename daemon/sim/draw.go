@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image/color"
 	"io"
+	"strings"
 
 	"github.com/boombuler/barcode/qr"
 
@@ -24,13 +25,23 @@ func Draw(w io.Writer, p printer.Printed) {
 	fmt.Fprintln(w, "      ╵")
 }
 
-// drawQR draws two rows of modules in one line of text; light is drawn, as on
-// a dark terminal a reader expects light around the code.
 func drawQR(w io.Writer, text string) {
-	code, err := qr.Encode(text, qr.L, qr.Auto)
+	rows, err := QR(text)
 	if err != nil {
 		fmt.Fprintf(w, "      │ QR: %s\n", text)
 		return
+	}
+	for _, r := range rows {
+		fmt.Fprintf(w, "      │ %s\n", r)
+	}
+}
+
+// QR is a QR code as lines of half blocks, two rows of modules in one line;
+// light is drawn, as on a dark terminal a reader expects light around the code.
+func QR(text string) (rows []string, err error) {
+	code, err := qr.Encode(text, qr.L, qr.Auto)
+	if err != nil {
+		return nil, err
 	}
 	size := code.Bounds().Dx()
 	light := func(x, y int) bool {
@@ -41,10 +52,11 @@ func drawQR(w io.Writer, text string) {
 	}
 	blocks := map[[2]bool]string{{true, true}: "█", {true, false}: "▀", {false, true}: "▄", {false, false}: " "}
 	for y := -quiet; y < size+quiet; y += 2 {
-		fmt.Fprint(w, "      │ ")
+		var row strings.Builder
 		for x := -quiet; x < size+quiet; x++ {
-			fmt.Fprint(w, blocks[[2]bool{light(x, y), light(x, y+1)}])
+			row.WriteString(blocks[[2]bool{light(x, y), light(x, y+1)}])
 		}
-		fmt.Fprintln(w)
+		rows = append(rows, row.String())
 	}
+	return rows, nil
 }
