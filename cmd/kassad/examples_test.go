@@ -17,7 +17,6 @@ var elsewhere = map[string]string{
 	"kassad probe /dev/ttyACM0":                                                     "a printer on USB; the same over a pty",
 	"kassad probe 192.168.137.111:7778":                                             "a printer on the network; the same on this computer",
 	"kassad probe tcp://192.168.137.111:7778 --json":                                "a printer on the network; the same on this computer",
-	"kassad setup --yes --reach lan --terminal till1 --terminal till2 --service":    "a manager of services; the same without one, and with another one in TestSetupService",
 	"kassad resolve node keep --by ivanov":                                          "two nodes of one name; the daemon's tests have them",
 	"kassad config init /etc/kassad/kassad.toml":                                    "a directory of root's; the same in the script's own",
 	"kassad emulate shtrih-m --pty --state printer.json":                            "Linux",

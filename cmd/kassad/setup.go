@@ -19,7 +19,9 @@ type setupCommand struct {
 
 // Help ends the help of setup.
 func (setupCommand) Help() string {
-	return `Examples:
+	return `kassad setup is kassad setup run; kassad setup run --help lists the answers that flags can give.
+
+Examples:
   kassad setup
   kassad setup --lang en
   kassad setup certs`
@@ -86,7 +88,7 @@ func (c *setupRun) merge() (setupAnswers, error) {
 	}
 	var file setupAnswers
 	if err := strict.Decode(text, &file); err != nil {
-		return a, hinted{err: fmt.Errorf("%s: %w", c.Answers, err), hint: "the keys are the names of the flags: kassad setup --help"}
+		return a, hinted{err: fmt.Errorf("%s: %w", c.Answers, err), hint: "the keys are the names of the flags: kassad setup run --help"}
 	}
 	for _, s := range []struct{ flag, file *string }{
 		{&a.Org, &file.Org}, {&a.Store, &file.Store}, {&a.Node, &file.Node}, {&a.DataDir, &file.DataDir}, {&a.Address, &file.Address},

@@ -60,7 +60,7 @@ func (s *setup) configure(ctx context.Context) (daemon.Config, error) {
 		err = cfg.Validate()
 	}
 	if err != nil {
-		return cfg, hinted{err: err, hint: "give other answers: kassad setup --help"}
+		return cfg, hinted{err: err, hint: "give other answers: kassad setup run --help"}
 	}
 	if err := s.write(text, cfg); err != nil {
 		return cfg, err
@@ -136,7 +136,7 @@ func (s *setup) changes(device daemon.DeviceConfig) ([]change, error) {
 func (s *setup) answer(given, def, ru, en string, check func(string) error) (string, error) {
 	if given != "" {
 		if err := check(given); err != nil {
-			return "", hinted{err: fmt.Errorf("%q: %w", given, err), hint: "kassad setup --help", status: exitUsage}
+			return "", hinted{err: fmt.Errorf("%q: %w", given, err), hint: "kassad setup run --help", status: exitUsage}
 		}
 		return given, nil
 	}

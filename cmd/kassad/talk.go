@@ -91,7 +91,7 @@ func (t *talk) ask(question, def string, check func(string) error) (string, erro
 			fmt.Fprintf(t.out, "  %v\n", err)
 		}
 	}
-	return "", hinted{err: errNoAnswer, hint: "kassad setup --help names the answers that flags can give"}
+	return "", hinted{err: errNoAnswer, hint: "kassad setup run --help names the answers that flags can give"}
 }
 
 // yes asks for a word of consent; nobody gives none.
