@@ -14,7 +14,6 @@ import (
 	"kassad/daemon"
 	"kassad/daemon/enrol"
 	"kassad/daemon/secretfile"
-	"kassad/daemon/service"
 	"kassad/fiscal"
 	"kassad/mqtt"
 )
@@ -206,11 +205,7 @@ func registered0(list []string) string {
 // write puts the configuration, the users file and the folder of data in their
 // places. An old configuration is kept under a name of its own.
 func (s *setup) write(text string, cfg daemon.Config) error {
-	dir := filepath.Dir(s.config)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return rightsHint(err)
-	}
-	if err := service.Protect(dir); err != nil {
+	if err := makeFolder(filepath.Dir(s.config), 0o755); err != nil {
 		return rightsHint(err)
 	}
 	if old, err := os.ReadFile(s.config); err == nil {

@@ -63,10 +63,10 @@ func (d door) certNames(more []string) []string {
 // issue makes the authority if there is none, and the broker's certificate.
 func (t *talk) issue(d door, names []string) error {
 	a := d.authority()
-	made, err := a.Ensure("kassad " + d.cfg.Org + " " + d.cfg.Store)
-	if err == nil {
-		err = service.Protect(a.Dir)
+	if err := makeFolder(a.Dir, 0o755); err != nil {
+		return rightsHint(err)
 	}
+	made, err := a.Ensure("kassad " + d.cfg.Org + " " + d.cfg.Store)
 	if err != nil {
 		return rightsHint(err)
 	}

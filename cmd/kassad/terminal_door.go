@@ -205,12 +205,21 @@ func (d door) card(name, host string) (enrol.Card, error) {
 	return c, nil
 }
 
-// writeCard puts the files of a terminal into a folder.
-func (d door) writeCard(c enrol.Card, dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// makeFolder makes a folder for secrets. One that was there and is not kassad's
+// own stays as its owner has it.
+func makeFolder(dir string, mode fs.FileMode) error {
+	if exists(dir) && dir != daemon.DefaultConfig().DataDir {
+		return nil
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
 		return err
 	}
-	if err := service.Protect(dir); err != nil {
+	return service.Protect(dir)
+}
+
+// writeCard puts the files of a terminal into a folder.
+func (d door) writeCard(c enrol.Card, dir string) error {
+	if err := makeFolder(dir, 0o700); err != nil {
 		return err
 	}
 	if c.CAFile != "" {
