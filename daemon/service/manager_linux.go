@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	kardianos "github.com/kardianos/service"
 
@@ -93,8 +94,13 @@ func (m *Manager) Install() (notes []string, err error) {
 		if err := checkSeen("file", path); err != nil {
 			return notes, err
 		}
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue // the daemon tells what it misses
+		}
+		if err == nil && othersRead(info.Mode(), int(info.Sys().(*syscall.Stat_t).Gid), gid) {
+			notes = append(notes, fmt.Sprintf("%s is read by a group of others and stays theirs: add the user %s to that group", path, userName))
+			continue
 		}
 		opened, err := letRead(path, gid)
 		if err != nil {
@@ -177,6 +183,12 @@ func letRead(path string, gid int) (changed bool, err error) {
 		err = os.Chmod(path, mode|0o040)
 	}
 	return true, err
+}
+
+// othersRead tells whether a file is read by a group that is neither root's nor
+// the service's: it must not be taken away from them.
+func othersRead(mode fs.FileMode, owner, gid int) bool {
+	return mode&0o044 == 0o040 && owner != 0 && owner != gid
 }
 
 // giveDir makes a folder the service's own, with what is in it.
