@@ -96,7 +96,8 @@ type Daemon struct {
 	broker  *broker.Broker
 	links   []*station
 	workers map[string]*worker
-	views   sync.Map // device name → deviceView
+	views   sync.Map   // device name → deviceView
+	telling sync.Mutex // one at a time makes a retained message and sets it: an older one must not come last
 
 	reconciler *reconciler
 	pulses     pulses

@@ -136,6 +136,8 @@ func (d *Daemon) report(device, what string, r mqtt.DeviceReport) {
 func reportMeta(device, what string) string { return "report " + device + " " + what }
 
 func (d *Daemon) publishInfo() {
+	d.telling.Lock()
+	defer d.telling.Unlock()
 	info := mqtt.NodeInfo{
 		Version: d.opt.Version, Contract: []int{1}, Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH,
 		StartedAt: mqtt.Instant(d.started), Devices: map[string]mqtt.NodeBacks{}, Routes: map[string][]string{}, Limits: d.limits(), Config: d.cfg.Fingerprint(),
@@ -197,6 +199,8 @@ func (d *Daemon) deviceChanged(name string, v deviceView) {
 }
 
 func (d *Daemon) publishDevice(name string) {
+	d.telling.Lock()
+	defer d.telling.Unlock()
 	v := d.view(name)
 	d.set(d.topics.Device(name, "state"), mqtt.EncodeState(d.deviceState(name)))
 	if v.Info != nil {
@@ -240,6 +244,8 @@ func (d *Daemon) deviceState(name string) mqtt.DeviceState {
 func (d *Daemon) spoolChanged() { d.untold.spool.Store(true) }
 
 func (d *Daemon) publishSpool() {
+	d.telling.Lock()
+	defer d.telling.Unlock()
 	s, err := d.summary()
 	if err != nil {
 		d.fail(err)
