@@ -186,7 +186,9 @@ func (t *worldTill) sendAgain(since time.Time) {
 		if e.over {
 			t.errands = append(t.errands, e)
 		}
+		t.w.mu.Lock()
 		e.over, e.refused, e.denied, e.state, e.n, e.held = false, false, false, "", 0, ""
+		t.w.mu.Unlock()
 		e.lost, e.next = time.Now(), time.Now().Add(between(t.rng, time.Second, time.Minute))
 		t.w.trace.add(t.name, e.id, "again", "the journal may have lost it")
 		t.book.shop.mu.Lock()

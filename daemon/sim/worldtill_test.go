@@ -261,7 +261,7 @@ func (t *worldTill) answer(ctx context.Context, a Answer) {
 		if !e.over {
 			t.old = append(t.old, e)
 		}
-		e.over, e.ended = true, time.Now()
+		t.ends(e)
 		return
 	}
 	t.help(ctx, e)
@@ -286,7 +286,15 @@ func (t *worldTill) refused(e *chore, a Answer) {
 			return
 		}
 	}
-	e.over, e.refused, e.ended = true, true, time.Now()
+	e.refused = true
+	t.ends(e)
+}
+
+// ends notes that an errand is over; others look at that, too.
+func (t *worldTill) ends(e *chore) {
+	t.w.mu.Lock()
+	defer t.w.mu.Unlock()
+	e.over, e.ended = true, time.Now()
 }
 
 // help does what a cashier does when the terminal tells what a command waits
