@@ -170,7 +170,7 @@ func TestPortMovesDuringSale(t *testing.T) {
 			p := s.Printers["front"]
 			first := b.plug("U1", p)
 			if first == "" {
-				t.Skip("no pty here")
+				noPTY(t)
 			}
 			till := start(t, s)
 			lifeAt(t, s, "front", first)
@@ -203,7 +203,7 @@ func TestPortKeepsItsPrinter(t *testing.T) {
 	other := printer.New(printer.Config{Serial: "0000000000000099", FNSerial: "9999078900000099"})
 	first := b.plug("U1", mine)
 	if first == "" {
-		t.Skip("no pty here")
+		noPTY(t)
 	}
 	till := start(t, s)
 	lifeAt(t, s, "front", first)
@@ -282,7 +282,7 @@ func TestPortsOfTwoDevices(t *testing.T) {
 	})
 	bar, front := b.plug("U1", s.Printers["bar"]), b.plug("U2", s.Printers["front"])
 	if bar == "" || front == "" {
-		t.Skip("no pty here")
+		noPTY(t)
 	}
 	start(t, s)
 	lifeAt(t, s, "bar", filepath.Base(bar))
@@ -300,4 +300,15 @@ func TestPortsOfTwoDevices(t *testing.T) {
 			t.Errorf("%s has storage %s, want %s", device, got, want)
 		}
 	}
+}
+
+// noPTY ends a test for which the system has no pseudo terminal; in CI that is a
+// failure.
+func noPTY(t *testing.T) {
+	t.Helper()
+	const why = "no pseudo terminal here: is /dev/pts mounted?"
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
