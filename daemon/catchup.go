@@ -125,12 +125,18 @@ func ours(e spool.Entry, r fiscal.Record) bool {
 }
 
 func (w *worker) receiptOf(e spool.Entry, r fiscal.Record, device string) fiscal.Receipt {
+	return receiptOf(e, r, device, w.info)
+}
+
+// receiptOf is the answer that a document of the journal gives to its command.
+// info is that of the device; nil while it is not known.
+func receiptOf(e spool.Entry, r fiscal.Record, device string, info *fiscal.Info) fiscal.Receipt {
 	receipt := fiscal.Receipt{
 		Kind: string(r.Verb), Device: device, Storage: e.FN, FD: e.FD, Sign: e.Sign, Shift: e.Shift, Number: e.Receipt,
 		At: e.At, Total: e.Total, Change: r.Document.Change, Key: e.Key,
 	}
-	if w.info != nil && w.info.Storage == e.FN {
-		receipt.Registration, receipt.FFD = w.info.Registration, w.info.FFD
+	if info != nil && info.Storage == e.FN {
+		receipt.Registration, receipt.FFD = info.Registration, info.FFD
 	}
 	return receipt
 }

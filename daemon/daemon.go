@@ -156,10 +156,11 @@ func (d *Daemon) build() (err error) {
 	d.rivals = newRivals(d.id.Instance, d.alerts)
 	d.denied = newTrespassers(d.alerts)
 	d.reconciler = newReconciler(d)
+	info := func(name string) *fiscal.Info { return d.view(name).Info }
 	d.journal = &journal{
-		spool: d.spool, topics: d.topics, kick: d.kick, moved: d.spoolChanged, told: d.told, policies: map[string]fiscal.Policy{},
+		spool: d.spool, topics: d.topics, kick: d.kick, moved: d.spoolChanged, told: d.told, policies: map[string]fiscal.Policy{}, info: info,
 	}
-	d.router = &router{routes: d.cfg.routes(), workers: d.workers, alerts: d.alerts, info: func(name string) *fiscal.Info { return d.view(name).Info }}
+	d.router = &router{routes: d.cfg.routes(), workers: d.workers, alerts: d.alerts, info: info}
 	if err := d.buildLinks(); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type journal struct {
 	told   func(fiscal.Record) // a record has become final
 	// policies are the delays of each backend, for words that no worker asked for.
 	policies map[string]fiscal.Policy
+	info     func(device string) *fiscal.Info // nil while it is not known
 }
 
 func (j *journal) key(id string) string { return fiscal.Key(j.topics.Root(), id) }
@@ -308,9 +309,11 @@ func (j *journal) byID(id string) (r fiscal.Record, found bool, err error) {
 	return r, found, err
 }
 
-// resolve carries out a person's decision in one transaction with its answer.
+// resolve carries out a person's decision in one transaction with its answer. A
+// document of the command that has been read back since is the answer, whatever
+// was decided without knowing of it.
 func (j *journal) resolve(id string, decision fiscal.Resolution) (fiscal.Record, error) {
-	return j.move(id, fiscal.Event{Kind: fiscal.EventResolve, Now: decision.At, Resolution: decision},
+	return j.decide(id, fiscal.Event{Kind: fiscal.EventResolve, Now: decision.At, Resolution: decision},
 		func(r fiscal.Record) *fiscal.Error {
 			switch {
 			case !r.Decidable():
@@ -322,9 +325,10 @@ func (j *journal) resolve(id string, decision fiscal.Resolution) (fiscal.Record,
 		})
 }
 
-// cancel wins only if its transaction finds the command not begun.
+// cancel wins only if its transaction finds the command not begun, and no
+// document of it.
 func (j *journal) cancel(id, terminal string, now time.Time) (fiscal.Record, error) {
-	return j.move(id, fiscal.Event{Kind: fiscal.EventCancel, Now: now}, func(r fiscal.Record) *fiscal.Error {
+	r, err := j.decide(id, fiscal.Event{Kind: fiscal.EventCancel, Now: now}, func(r fiscal.Record) *fiscal.Error {
 		switch {
 		case r.Terminal != terminal:
 			return fiscal.Refuse(fiscal.CodeNoRight, "body.id", "the command is another terminal's")
@@ -333,11 +337,32 @@ func (j *journal) cancel(id, terminal string, now time.Time) (fiscal.Record, err
 		}
 		return nil
 	})
+	if err == nil && r.State == fiscal.Done {
+		err = fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the command is "+string(r.State))
+	}
+	return r, err
 }
 
-// move applies one event to a stored record, if allow has nothing against it.
-// A worker that holds a copy finds out when it saves (see save).
-func (j *journal) move(id string, ev fiscal.Event, allow func(fiscal.Record) *fiscal.Error) (fiscal.Record, error) {
+// decide is move for what a person or a terminal says about a command. It may
+// not know what the journal does: catching up with the storage, for another
+// command, has entered the document of this one.
+func (j *journal) decide(id string, ev fiscal.Event, allow func(fiscal.Record) *fiscal.Error) (fiscal.Record, error) {
+	return j.move(id, func(tx *spool.Tx, r fiscal.Record) (fiscal.Event, error) {
+		if refusal := allow(r); refusal != nil {
+			return ev, refusal
+		}
+		entry, found, err := tx.DocumentByKey(r.Document.Key)
+		if err == nil && found && ours(entry, r) && len(r.Late) == 0 {
+			ev = fiscal.Event{Kind: fiscal.EventRecovered, Now: ev.Now, Receipt: receiptOf(entry, r, "", j.info(r.Device))}
+		}
+		return ev, err
+	})
+}
+
+// move applies the event that choose picks for a stored record, if it finds
+// nothing against it. A worker that holds a copy finds out when it saves (see
+// save).
+func (j *journal) move(id string, choose func(*spool.Tx, fiscal.Record) (fiscal.Event, error)) (fiscal.Record, error) {
 	var moved fiscal.Record
 	err := j.spool.Update(func(tx *spool.Tx) error {
 		r, found, err := tx.ByID(id)
@@ -347,9 +372,10 @@ func (j *journal) move(id string, ev fiscal.Event, allow func(fiscal.Record) *fi
 		if !found {
 			return fiscal.Refuse(fiscal.CodeNotFound, "id", id)
 		}
-		if refusal := allow(r); refusal != nil {
+		ev, err := choose(tx, r)
+		if err != nil {
 			moved = r
-			return refusal
+			return err
 		}
 		ev.Elapsed, ev.Policy = timeAway(r, ev.Now), j.policies[r.Device]
 		next, _ := fiscal.Step(r, ev)

@@ -76,9 +76,9 @@ func (j *journal) hear(id, device, key string, v fiscal.Verdict) (fiscal.Record,
 // holdTaken keeps a record whose document belongs to another command, as
 // worker.hold does.
 func (j *journal) holdTaken(id string, why error) (fiscal.Record, error) {
-	return j.move(id, fiscal.Event{
-		Kind: fiscal.EventTaken, Now: time.Now(), Err: fiscal.Refuse(fiscal.CodeClosedByOther, "", why.Error()),
-	}, func(fiscal.Record) *fiscal.Error { return nil })
+	return j.move(id, func(*spool.Tx, fiscal.Record) (fiscal.Event, error) {
+		return fiscal.Event{Kind: fiscal.EventTaken, Now: time.Now(), Err: fiscal.Refuse(fiscal.CodeClosedByOther, "", why.Error())}, nil
+	})
 }
 
 // tellLate publishes the documents that an attempt has made after it was over,

@@ -43,6 +43,25 @@ func (w *worker) clearLeft(ctx context.Context, refusal error) bool {
 	return true
 }
 
+// ownDoing is asked when the state that r would bring about is there already: it
+// may be the doing of an attempt of r itself that a person's retry has left in
+// doubt. An event of another kind says that it is not.
+func (w *worker) ownDoing(ctx context.Context, r fiscal.Record) (fiscal.Event, error) {
+	for _, leg := range r.Tried {
+		if leg.Device != w.cfg.Name || leg.Baseline == nil {
+			continue
+		}
+		v, err := w.backend.Find(ctx, fiscal.Ref{Document: r.Document, Baseline: *leg.Baseline})
+		if err != nil {
+			return fiscal.Event{}, err
+		}
+		if v.Finding == fiscal.Made {
+			return fiscal.Event{Kind: fiscal.EventRecovered, Receipt: v.Receipt, Baseline: *leg.Baseline}, nil
+		}
+	}
+	return fiscal.Event{}, nil
+}
+
 // leftOpen finds the last attempt on a device that was in doubt to the end, if
 // nothing was open there since: it is over later than that, and nothing was made
 // on the storage after it.

@@ -416,8 +416,15 @@ func (w *worker) prepare(ctx context.Context, r fiscal.Record) fiscal.Event {
 	if w.healShift(ctx, r, err) {
 		base, err = w.backend.Prepare(ctx, r.Document)
 	}
+	made := fiscal.Event{}
+	if err == nil && base.Already != nil {
+		made, err = w.ownDoing(ctx, r)
+	}
 	if err != nil {
 		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
+	}
+	if made.Kind == fiscal.EventRecovered {
+		return made
 	}
 	return w.checked(ctx, r, base)
 }

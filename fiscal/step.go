@@ -370,7 +370,13 @@ func (r Record) waitedOut(ev Event) (Record, []Effect) {
 	return r.end(ev, Rejected)
 }
 
+// recovered ends a command whose document is there. What stood before the
+// attempt that made it comes with the news if a retry has dropped it: the figures
+// of the shift are in it.
 func (r Record) recovered(ev Event) (Record, []Effect) {
+	if before := ev.Baseline; before.Storage != "" {
+		r.Baseline = &before
+	}
 	r.Recovered = true
 	return r.done(ev, ev.Receipt)
 }

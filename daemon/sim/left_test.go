@@ -108,6 +108,50 @@ func TestCancelAfterARetryInDoubt(t *testing.T) {
 	}
 }
 
+// A report of a shift is made and its answer lost, and a person retries it while
+// the printer is away. The printer tells whose report it is: the retried
+// command's, and to the next one it is somebody else's.
+func TestShiftReportAfterARetryInDoubt(t *testing.T) {
+	t.Parallel()
+	for _, o := range orders() {
+		if o.form != fiscal.FormShiftOpen && o.form != fiscal.FormShiftClose {
+			continue
+		}
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			start := printer.Config{}
+			if o.shift {
+				start = shifted(start, time.Now())
+			}
+			policy := impatient()
+			policy.Unknown = 300 * time.Millisecond
+			s := openShop(t, Options{Printers: map[string]printer.Config{"front": start}, Config: hurried, Policy: policy})
+			if o.shift {
+				disown(s, "front", 2)
+			}
+			till := openTill(t, s, "till1")
+			p := s.Printers["front"]
+			p.Inject(printer.Fault{When: printer.Command(o.close...), Do: printer.ExecuteThenPowerCycle{Off: time.Hour}})
+			first := begin(t, till, o.verb, o.body)
+			first.held(fiscal.CodeNeedsPerson)
+			if err := resolve(t, s, first.id, fiscal.ResolveRetry, 0); err != nil {
+				t.Fatal(err)
+			}
+			p.PowerOn()
+			mine, other := first.ends(fiscal.Done), must(t, till, o.verb, o.body)
+			if !mine.Recovered || mine.Fiscal == nil || mine.Fiscal.By != "" || mine.Fiscal.FD == 0 {
+				t.Errorf("the retried one: %s", mine.Raw)
+			}
+			if o.shift && mine.Counters == nil {
+				t.Errorf("no figures of the shift: %s", mine.Raw)
+			}
+			if other.Fiscal == nil || other.Fiscal.By != "other" || mine.Fiscal != nil && other.Fiscal.FD != mine.Fiscal.FD {
+				t.Errorf("the next one: %s", other.Raw)
+			}
+		})
+	}
+}
+
 // A receipt that another program has open is left alone, whatever we have left
 // behind before.
 func TestForeignReceiptAfterOurs(t *testing.T) {

@@ -1,0 +1,92 @@
+package daemon
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"kassad/fiscal"
+	"kassad/mqtt"
+	"kassad/spool"
+)
+
+// A document of a command is read back for another one's sake, and then
+// somebody decides about the command without knowing of it: the document is the
+// answer.
+func TestDecidedAfterReadBack(t *testing.T) {
+	t.Parallel()
+	topics, err := mqtt.NewTopics("org", "shop", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const fn = "9999078900000001"
+	held := func(r fiscal.Record) fiscal.Record {
+		r.State, r.Error = fiscal.Held, fiscal.Refuse(fiscal.CodeLate, "at", "settled before late_after")
+		return r
+	}
+	give := func(action fiscal.Action) func(*journal) (fiscal.Record, error) {
+		return func(j *journal) (fiscal.Record, error) {
+			return j.resolve("a", fiscal.Resolution{Action: action, By: "ivanov", FD: 3, At: time.Now()})
+		}
+	}
+	for name, c := range map[string]struct {
+		stands  func(fiscal.Record) fiscal.Record
+		total   fiscal.Money
+		decide  func(*journal) (fiscal.Record, error)
+		ends    fiscal.State
+		refused fiscal.Code
+	}{
+		"given up":           {held, 1000, give(fiscal.ResolveGiveUp), fiscal.Done, ""},
+		"retried":            {held, 1000, give(fiscal.ResolveRetry), fiscal.Done, ""},
+		"done elsewhere":     {held, 1000, give(fiscal.ResolveDoneElsewhere), fiscal.Done, ""},
+		"another total":      {held, 2000, give(fiscal.ResolveGiveUp), fiscal.Abandoned, ""},
+		"taken back":         {nil, 1000, func(j *journal) (fiscal.Record, error) { return j.cancel("a", "till1", time.Now()) }, fiscal.Done, fiscal.CodeNotBegunOnly},
+		"taken back, not it": {nil, 2000, func(j *journal) (fiscal.Record, error) { return j.cancel("a", "till1", time.Now()) }, fiscal.Cancelled, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := spool.Open(storePath(t.TempDir()), spool.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			j := &journal{
+				spool: s, topics: topics, kick: func() {}, moved: func() {}, told: func(fiscal.Record) {},
+				info: func(string) *fiscal.Info {
+					return &fiscal.Info{Storage: fn, Registration: "0000000001012345", FFD: "1.05"}
+				},
+			}
+			doc := fiscal.Document{ID: "a", Verb: fiscal.VerbSale, Kind: fiscal.Sale, Key: j.key("a"), At: time.Now(), Total: 1000}
+			r, _, err := j.accept(fiscal.Record{
+				ID: "a", Terminal: "till1", Verb: fiscal.VerbSale, Device: "front", Hash: "h", AcceptedAt: time.Now(), State: fiscal.Accepted, Document: doc,
+			})
+			if err == nil && c.stands != nil {
+				_, err = j.save(c.stands(r))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := j.learn(fn, fiscal.ArchivedDocument{FD: 3, Form: fiscal.FormReceipt, Kind: fiscal.Sale, Total: c.total, Key: doc.Key, At: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.decide(j)
+			var refusal *fiscal.Error
+			if errors.As(err, &refusal) && refusal.Code != c.refused || err == nil && c.refused != "" {
+				t.Errorf("decided: %v, want %q", err, c.refused)
+			}
+			r, _, err = j.byID("a")
+			if err != nil || r.State != c.ends {
+				t.Fatalf("%s, %v; want %s", r.State, err, c.ends)
+			}
+			if c.total != doc.Total {
+				return
+			}
+			if got := r.Receipt; got == nil || got.FD != 3 || got.Registration == "" || !r.Recovered {
+				t.Errorf("the answer: %+v", got)
+			}
+			if e, _, err := j.documentByKey(doc.Key); err != nil || e.RecordID != "a" {
+				t.Errorf("the document belongs to %q, %v", e.RecordID, err)
+			}
+		})
+	}
+}
