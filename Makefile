@@ -46,8 +46,21 @@ cross: ## build for every platform
 		GOOS=$${t%/*} GOARCH=$${t#*/} GOARM=6 $(BUILD) -o dist/$${t%/*}-$${t#*/}/ ./cmd/kassad || exit 1; \
 	done
 
+# TARGET is linux/amd64, linux/armhf and so on; armhf is what Debian calls arm.
+.PHONY: binary
+binary:
+	GOOS=$(firstword $(subst /, ,$(TARGET))) GOARCH=$(patsubst armhf,arm,$(lastword $(subst /, ,$(TARGET)))) GOARM=6 $(BUILD) -o $(OUT) ./cmd/kassad
+
+.PHONY: dist
+dist: ## packages for all systems, checksums and SBOM, into dist/packages (docs/release.md)
+	@packaging/dist.sh
+
+.PHONY: test-packages
+test-packages: ## packages installed, upgraded and removed for real; what a tool is missing for is skipped and told
+	go test -count=1 -v -tags packages -timeout 15m ./packaging/...
+
 .PHONY: check
-check: fmt vet tidy test race cross ## everything CI checks
+check: fmt vet tidy test race cross test-packages ## everything CI checks
 
 .PHONY: fuzz
 fuzz: ## every fuzzer in turn: make fuzz T=1m F=mqtt
