@@ -243,9 +243,9 @@ func (d *Daemon) deviceState(name string) mqtt.DeviceState {
 
 func (d *Daemon) spoolChanged() { d.untold.spool.Store(true) }
 
+// publishSpool is called by one at a time: at start, then by watch alone. No
+// lock is held, for alerts are entered into the journal.
 func (d *Daemon) publishSpool() {
-	d.telling.Lock()
-	defer d.telling.Unlock()
 	s, err := d.summary()
 	if err != nil {
 		d.fail(err)
