@@ -10,15 +10,31 @@ import (
 	"kassad/spool"
 )
 
+// bareJournal is a journal without a daemon, of a shop with one storage.
+func bareJournal(t *testing.T, fn string) *journal {
+	t.Helper()
+	topics, err := mqtt.NewTopics("org", "shop", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := spool.Open(storePath(t.TempDir()), spool.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return &journal{
+		spool: s, topics: topics, kick: func() {}, moved: func() {}, told: func(fiscal.Record) {},
+		info: func(string) *fiscal.Info {
+			return &fiscal.Info{Storage: fn, Registration: "0000000001012345", FFD: "1.05"}
+		},
+	}
+}
+
 // A document of a command is read back for another one's sake, and then
 // somebody decides about the command without knowing of it: the document is the
 // answer.
 func TestDecidedAfterReadBack(t *testing.T) {
 	t.Parallel()
-	topics, err := mqtt.NewTopics("org", "shop", "main")
-	if err != nil {
-		t.Fatal(err)
-	}
 	const fn = "9999078900000001"
 	held := func(r fiscal.Record) fiscal.Record {
 		r.State, r.Error = fiscal.Held, fiscal.Refuse(fiscal.CodeLate, "at", "settled before late_after")
@@ -45,17 +61,7 @@ func TestDecidedAfterReadBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, err := spool.Open(storePath(t.TempDir()), spool.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			j := &journal{
-				spool: s, topics: topics, kick: func() {}, moved: func() {}, told: func(fiscal.Record) {},
-				info: func(string) *fiscal.Info {
-					return &fiscal.Info{Storage: fn, Registration: "0000000001012345", FFD: "1.05"}
-				},
-			}
+			j := bareJournal(t, fn)
 			doc := fiscal.Document{ID: "a", Verb: fiscal.VerbSale, Kind: fiscal.Sale, Key: j.key("a"), At: time.Now(), Total: 1000}
 			r, _, err := j.accept(fiscal.Record{
 				ID: "a", Terminal: "till1", Verb: fiscal.VerbSale, Device: "front", Hash: "h", AcceptedAt: time.Now(), State: fiscal.Accepted, Document: doc,
@@ -86,6 +92,42 @@ func TestDecidedAfterReadBack(t *testing.T) {
 			}
 			if e, _, err := j.documentByKey(doc.Key); err != nil || e.RecordID != "a" {
 				t.Errorf("the document belongs to %q, %v", e.RecordID, err)
+			}
+		})
+	}
+}
+
+// A movement of cash that is older than the loss of a journal may be in the
+// drawer: a terminal cannot take it back.
+func TestCancelCashOfALostJournal(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lost    time.Duration // after the command
+		verb    fiscal.Verb
+		refused bool
+	}{
+		"cash, lost since":    {time.Hour, fiscal.VerbCashIn, true},
+		"cash, lost before":   {-time.Hour, fiscal.VerbCashIn, false},
+		"receipt, lost since": {time.Hour, fiscal.VerbSale, false}, // its document would be told of
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := bareJournal(t, "9999078900000001")
+			now := time.Now()
+			_, _, err := j.accept(fiscal.Record{
+				ID: "a", Terminal: "till1", Verb: c.verb, Device: "front", Hash: "h", AcceptedAt: now, State: fiscal.Accepted,
+				Document: fiscal.Document{ID: "a", Verb: c.verb, Key: j.key("a"), At: now, Total: 1000},
+			})
+			if err == nil {
+				err = j.rebuilt(now.Add(c.lost))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := j.cancel("a", "till1", now.Add(2*time.Hour))
+			var refusal *fiscal.Error
+			if c.refused != (errors.As(err, &refusal) && refusal.Code == fiscal.CodeNotBegunOnly) || c.refused == (r.State == fiscal.Cancelled) {
+				t.Errorf("%s, %v", r.State, err)
 			}
 		})
 	}

@@ -326,14 +326,21 @@ func (j *journal) resolve(id string, decision fiscal.Resolution) (fiscal.Record,
 }
 
 // cancel wins only if its transaction finds the command not begun, and no
-// document of it.
+// document of it. A movement of cash that a lost journal may have known as made
+// cannot be looked for: it is for a person (see unprovedCash).
 func (j *journal) cancel(id, terminal string, now time.Time) (fiscal.Record, error) {
+	rebuilt, err := j.rebuiltAt()
+	if err != nil {
+		return fiscal.Record{}, err
+	}
 	r, err := j.decide(id, fiscal.Event{Kind: fiscal.EventCancel, Now: now}, func(r fiscal.Record) *fiscal.Error {
 		switch {
 		case r.Terminal != terminal:
 			return fiscal.Refuse(fiscal.CodeNoRight, "body.id", "the command is another terminal's")
 		case !r.Cancellable():
 			return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the command is "+string(r.State))
+		case r.Verb.Class() == fiscal.ClassRecord && r.Document.At.Before(rebuilt):
+			return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the journal of that time was lost, and the drawer may have this movement")
 		}
 		return nil
 	})

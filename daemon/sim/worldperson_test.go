@@ -129,9 +129,13 @@ func (p *person) repair() {
 
 // settle decides about one command.
 func (p *person) settle(ctx context.Context, r fiscal.Record) {
-	// A storage that failed, and a person's word about a command whose receipt is
-	// still open, leave receipts of ours open.
-	if r.Error != nil && r.Error.Code == fiscal.CodeForeignReceipt && !p.w.may("fn") && !p.spoke && !p.w.alienAt(r.Device, r.SavedAt) {
+	// A storage that failed, a person's word about a command whose receipt is still
+	// open, and an older journal that knows of no attempt leave receipts of ours
+	// open.
+	p.w.mu.Lock()
+	forgot := len(p.w.lost) > 0
+	p.w.mu.Unlock()
+	if r.Error != nil && r.Error.Code == fiscal.CodeForeignReceipt && !p.w.may("fn") && !p.spoke && !forgot && !p.w.alienAt(r.Device, r.SavedAt) {
 		p.w.violation("%s %s is held for the open receipt of somebody else, and nobody has left one", r.Verb, r.ID)
 	}
 	doc, found, pending := p.w.documentOf(r)
