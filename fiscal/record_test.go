@@ -80,7 +80,6 @@ func TestStep(t *testing.T) {
 		{"cancel of the unbegun", Record{State: Accepted, Verb: VerbSale}, Event{Kind: EventCancel}, Cancelled, []Effect{save}},
 		{"cancel of the begun", Record{State: Working, Verb: VerbSale, Baseline: base}, Event{Kind: EventCancel}, Working, nil},
 		{"cancel in doubt", Record{State: Unknown, Verb: VerbSale, Baseline: base}, Event{Kind: EventCancel}, Unknown, nil},
-		{"a retried close is found", Record{State: Accepted, Verb: VerbShiftClose}, Event{Kind: EventRecovered, Receipt: made7, Baseline: Baseline{Storage: "fn", Counters: &Counters{}}}, Done, []Effect{save}},
 		{"our key is found", Record{State: Accepted, Verb: VerbSale}, Event{Kind: EventRecovered, Receipt: made7}, Done, []Effect{save}},
 		{"retry", Record{State: Held, Verb: VerbSale}, Event{Kind: EventResolve, Resolution: Resolution{Action: ResolveRetry}}, Accepted, []Effect{save, prepare}},
 		{"done elsewhere", Record{State: Held, Verb: VerbSale}, Event{Kind: EventResolve, Resolution: Resolution{Action: ResolveDoneElsewhere}}, Done, []Effect{save}},

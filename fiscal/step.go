@@ -392,6 +392,9 @@ func (r Record) done(ev Event, receipt Receipt) (Record, []Effect) {
 			closed.Documents++ // the close report counts itself (format reference 5.3)
 		}
 		r.Counters = &closed
+		if last := r.Baseline.LastFD; last > 0 && receipt.FD > last+1 {
+			r.Counters = nil // another program sold in between: these are not the figures of the shift
+		}
 	}
 	return r.end(ev, Done)
 }

@@ -138,6 +138,24 @@ var endRows = []stepRow{
 			r.Receipt = &Receipt{Kind: "shift-close", FD: 9, At: rowNow}
 			r.Counters = &Counters{ClosedAt: rowNow, LastFD: 9}
 		}), []Effect{save}},
+	{"a close right after the last document", sold(Working, verb(VerbShiftClose), counted(4), lastFD(8)),
+		Event{Kind: EventSubmitted, Receipt: Receipt{Kind: "shift-close", FD: 9, At: rowNow}},
+		sold(Done, verb(VerbShiftClose), counted(4), lastFD(8), final, func(r *Record) {
+			r.Receipt = &Receipt{Kind: "shift-close", FD: 9, At: rowNow}
+			r.Counters = &Counters{Documents: 5, ClosedAt: rowNow, LastFD: 9}
+		}), []Effect{save}},
+	{"a close after a document of another program: the figures read before it are not the shift's", sold(Working, verb(VerbShiftClose), counted(4), lastFD(7)),
+		Event{Kind: EventSubmitted, Receipt: Receipt{Kind: "shift-close", FD: 9, At: rowNow}},
+		sold(Done, verb(VerbShiftClose), counted(4), lastFD(7), final, func(r *Record) {
+			r.Receipt = &Receipt{Kind: "shift-close", FD: 9, At: rowNow}
+		}), []Effect{save}},
+	{"a retried close was made by the attempt in doubt: its figures are there again", sold(Accepted, verb(VerbShiftClose)),
+		Event{Kind: EventRecovered, Receipt: Receipt{Kind: "shift-close", FD: 9, At: rowNow}, Baseline: Baseline{Storage: "fn", Counters: &Counters{Documents: 4}}},
+		sold(Done, verb(VerbShiftClose), recovers, final, func(r *Record) {
+			r.Baseline = &Baseline{Storage: "fn", Counters: &Counters{Documents: 4}}
+			r.Receipt = &Receipt{Kind: "shift-close", FD: 9, At: rowNow}
+			r.Counters = &Counters{Documents: 5, ClosedAt: rowNow, LastFD: 9}
+		}), []Effect{save}},
 	{"a close without figures before it", sold(Working, verb(VerbShiftClose)), Event{Kind: EventSubmitted, Receipt: Receipt{Kind: "shift-close", FD: 9}},
 		sold(Done, verb(VerbShiftClose), based, final, func(r *Record) { r.Receipt = &Receipt{Kind: "shift-close", FD: 9} }), []Effect{save}},
 	{"paper has no receipt", sold(Working, verb(VerbText), noBase), Event{Kind: EventSubmitted}, sold(Done, verb(VerbText), final), []Effect{save}},
@@ -151,6 +169,8 @@ var endRows = []stepRow{
 func counted(documents uint32) func(*Record) {
 	return func(r *Record) { r.Baseline = &Baseline{Counters: &Counters{Documents: documents}} }
 }
+
+func lastFD(fd uint32) func(*Record) { return func(r *Record) { r.Baseline.LastFD = fd } }
 
 var personRows = []stepRow{
 	{"retry", sold(Held, failed(rowFault), waits(rowLost), limit(time.Minute, 0)), decided(ResolveRetry, 0),

@@ -275,6 +275,37 @@ func TestShift(t *testing.T) {
 	})
 }
 
+// Another program sells while the figures of the shift are read: they are read
+// again, and not for ever.
+func TestCloseReadsFiguresOfOneMoment(t *testing.T) {
+	t.Parallel()
+	for sales, busy := range map[int]bool{1: false, closeReadings: false, closeReadings + 1: true} {
+		bubble(t, func(t *testing.T, s *script, d *Driver) {
+			mustPrepare(t, d, coffee()) // connected
+			last, left := s.lastFD, sales
+			s.hook = func(name string) bool {
+				if name == "1Bh" || name == "1Ah" {
+					if reading := s.count("FF01"); left > 0 && reading > 1+sales-left {
+						s.lastFD, left = s.lastFD+1, left-1
+					}
+				}
+				return true
+			}
+			base, err := d.Prepare(context.Background(), fiscal.Document{ID: "c", Verb: fiscal.VerbShiftClose})
+			if left > 0 {
+				t.Fatalf("%d of %d sales were not made: %v", left, sales, s.log)
+			}
+			if busy {
+				wantError(t, err, fiscal.CodePrinterBusy, fiscal.OutcomeRejected)
+				return
+			}
+			if want := last + uint32(sales); err != nil || base.LastFD != want || base.Counters.LastFD != want {
+				t.Errorf("%d sales: %+v, %v; the last document is %d", sales, base, err, want)
+			}
+		})
+	}
+}
+
 func TestShiftRefusedIsUndone(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, s *script, d *Driver) {

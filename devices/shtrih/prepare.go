@@ -129,11 +129,34 @@ func (d *Driver) encodable(ctx context.Context, doc fiscal.Document) error {
 	return err
 }
 
-// prepareClose reads the whole counters, which the close will zero.
+// closeReadings bounds how often the figures of a shift are read while another
+// program sells.
+const closeReadings = 3
+
+// prepareClose reads the whole counters, which the close will zero. They take
+// many commands: a document that another program makes meanwhile would be in
+// some of them only.
 func (d *Driver) prepareClose(ctx context.Context, fn fnStatus, base *fiscal.Baseline) error {
-	c, err := d.readCounters(ctx, fn, shiftState{open: true, number: base.Shift, receipt: base.Receipt})
-	if err != nil {
-		return err
+	var c fiscal.Counters
+	for i := 0; ; i++ {
+		var err error
+		if c, err = d.readCounters(ctx, fn, shiftState{open: true, number: base.Shift, receipt: base.Receipt}); err != nil {
+			return err
+		}
+		if fn, err = d.fnStatus(ctx); err != nil {
+			return err
+		}
+		if fn.lastFD == base.LastFD {
+			break
+		}
+		shift, err := d.shiftState(ctx)
+		if err != nil {
+			return err
+		}
+		if i == closeReadings || !shift.open || shift.number != base.Shift || fn.serial != base.Storage {
+			return fiscal.Refuse(fiscal.CodePrinterBusy, "", "another program makes documents while the figures are read")
+		}
+		base.LastFD, base.Receipt = fn.lastFD, shift.receipt
 	}
 	base.Counters = &c
 	if c.CashIn != nil {
