@@ -66,7 +66,8 @@ func (f serviceFlag) hint(err error) error {
 		{service.ErrNoManager, "kassad run --config FILE under the supervisor of this system; it must start kassad again whenever it ends"},
 		{service.ErrNoRights, map[bool]string{true: "the same in a console that was opened as administrator", false: "the same with sudo"}[runtime.GOOS == "windows"]},
 		{service.ErrNotInstalled, "kassad service install"},
-		{service.ErrPackaged, "systemctl enable --now " + f.Name + "; what a package has installed, the package removes"},
+		{service.ErrPackaged, "what a package has installed, the package removes; changes of yours: systemctl edit " + f.Name + "; a second kassad: --name NAME"},
+		{service.ErrNotStarted, "kassad setup, if there is no configuration yet; " + logs},
 		{service.ErrHidden, "install kassad into /usr/local/bin, its configuration into /etc/kassad, and leave data_dir in /var/lib"},
 		{service.ErrPath, "give absolute paths without line ends and braces"},
 		{service.ErrSlow, "kassad service status in a moment; " + logs},
@@ -109,7 +110,8 @@ type serviceInstall struct {
 // Help ends the help of service install.
 func (serviceInstall) Help() string {
 	return `The configuration must be good: the service starts with it. On Linux the unit runs kassad as the user
-kassad, which is made, and may write to data_dir only; on Windows kassad runs as the system.
+kassad, which is made, and may write to data_dir only; on Windows kassad runs as the system. A unit that a package
+has installed is switched on as it is.
 
 Examples:
   kassad service install

@@ -257,7 +257,7 @@ func (s *setup) service(_ context.Context, cfg daemon.Config) error {
 	for _, n := range notes {
 		fmt.Fprintln(s.talk.out, n)
 	}
-	if err == nil || errors.Is(err, service.ErrPackaged) {
+	if err == nil {
 		_, err = m.Start()
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ var (
 	ErrNotInstalled = errors.New("the service is not installed")
 	ErrNoRights     = errors.New("this needs the rights of an administrator")
 	ErrPackaged     = errors.New("the service belongs to a package")
+	ErrNotStarted   = errors.New("the service manager did not start it")
 	ErrSlow         = errors.New("the service manager has not finished in time")
 	ErrHidden       = errors.New("the service could not see it")
 	ErrFailed       = errors.New("the service manager refused")
@@ -109,7 +110,19 @@ func (m *Manager) Start() (already bool, err error) {
 	if err != nil || s.State == StateRunning {
 		return err == nil, err
 	}
-	return false, m.bounded("start", m.system.Start)
+	return false, m.started("start", m.system.Start)
+}
+
+// started holds a start against its outcome: systemd passes over a unit whose
+// condition is not met, and calls that a success.
+func (m *Manager) started(what string, f func() error) error {
+	if err := m.bounded(what, f); err != nil {
+		return err
+	}
+	if s, err := m.Status(); err == nil && s.State == StateStopped {
+		return fmt.Errorf("%s %s: %w", what, m.settings.Name, ErrNotStarted)
+	}
+	return nil
 }
 
 // Stop stops the service; one that does not run is left alone.
@@ -128,9 +141,9 @@ func (m *Manager) Restart() error {
 		return err
 	}
 	if s.State == StateStopped {
-		return m.bounded("start", m.system.Start)
+		return m.started("start", m.system.Start)
 	}
-	return m.bounded("restart", m.system.Restart)
+	return m.started("restart", m.system.Restart)
 }
 
 // Uninstall stops the service and takes it out of the manager. The journal and

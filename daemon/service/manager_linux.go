@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -60,17 +61,47 @@ func checkSeen(what, path string) error {
 	return nil
 }
 
-// Install writes the unit and lets it start with the computer. It makes the
-// user that the unit names, and lets it read the configuration. notes are what
-// was done beside.
+// Install writes the unit, or takes that of a package, and lets it start with
+// the computer. It makes the user that the unit names, and lets it read the
+// configuration. notes are what was done beside.
 func (m *Manager) Install() (notes []string, err error) {
 	s := m.settings
-	if err := removable(s.Name); err != nil {
-		return nil, err
+	packaged := removable(s.Name)
+	if packaged != nil && !s.ofPackage() {
+		return nil, packaged
 	}
 	if os.Geteuid() != 0 {
 		return nil, ErrNoRights
 	}
+	notes, err = m.prepare()
+	if err != nil {
+		return notes, err
+	}
+	if packaged != nil {
+		return append(notes, "the unit is the package's"), m.bounded("install", func() error {
+			out, err := exec.Command("systemctl", "enable", s.Name+".service").CombinedOutput()
+			if err != nil {
+				return fmt.Errorf("%w: %w: %s", ErrFailed, err, oneLine(string(out)))
+			}
+			return nil
+		})
+	}
+	// What was installed is written anew; a service that runs goes on.
+	if err := os.Remove(unitPath(s.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return notes, rights(err)
+	}
+	return notes, m.bounded("install", m.system.Install)
+}
+
+// ofPackage tells whether the unit of a package says the same as the settings.
+func (s Settings) ofPackage() bool {
+	return s.Executable == packageExe && s.Config == packageConfig && s.DataDir == stateDir &&
+		!slices.ContainsFunc(s.Writable, func(dir string) bool { return dir != stateDir && !strings.HasPrefix(dir, stateDir+"/") })
+}
+
+// prepare makes the user of the service, and lets it read what it must.
+func (m *Manager) prepare() (notes []string, err error) {
+	s := m.settings
 	for what, path := range map[string]string{"binary": s.Executable, "configuration": s.Config, "data_dir": s.DataDir} {
 		if err := checkSeen(what, path+"/"); err != nil {
 			return nil, err
@@ -115,11 +146,7 @@ func (m *Manager) Install() (notes []string, err error) {
 			return notes, err
 		}
 	}
-	// What was installed is written anew; a service that runs goes on.
-	if err := os.Remove(unitPath(s.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return notes, rights(err)
-	}
-	return notes, m.bounded("install", m.system.Install)
+	return notes, nil
 }
 
 // Configure has nothing to add on Linux: the unit says it all.

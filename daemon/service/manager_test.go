@@ -16,6 +16,7 @@ type fakeSystem struct {
 	state kardianos.Status
 	err   error // of Status
 	stuck bool  // Stop never ends
+	deaf  bool  // Start is a success and changes nothing
 	asked []string
 }
 
@@ -29,7 +30,13 @@ func (f *fakeSystem) move(what string, to kardianos.Status) error {
 	return nil
 }
 
-func (f *fakeSystem) Start() error   { return f.move("start", kardianos.StatusRunning) }
+func (f *fakeSystem) Start() error {
+	if f.deaf {
+		return nil
+	}
+	return f.move("start", kardianos.StatusRunning)
+}
+
 func (f *fakeSystem) Restart() error { return f.move("restart", kardianos.StatusRunning) }
 
 func (f *fakeSystem) Stop() error {
@@ -80,6 +87,18 @@ func TestManagerRepeats(t *testing.T) {
 		if _, err := do(); !errors.Is(err, ErrNotInstalled) {
 			t.Errorf("%s of nothing: %v", name, err)
 		}
+	}
+}
+
+// A manager that passes over a start is not believed.
+func TestManagerLooksAfterAStart(t *testing.T) {
+	t.Parallel()
+	m := managerOf(&fakeSystem{state: kardianos.StatusStopped, deaf: true})
+	if _, err := m.Start(); !errors.Is(err, ErrNotStarted) {
+		t.Errorf("start: %v", err)
+	}
+	if err := m.Restart(); !errors.Is(err, ErrNotStarted) {
+		t.Errorf("restart: %v", err)
 	}
 }
 

@@ -17,9 +17,13 @@ type UnitPaths struct {
 
 // Lines of the unit that name paths of a packaged kassad.
 const (
-	unitExec  = "ExecStart=/usr/bin/kassad run --config /etc/kassad/kassad.toml"
-	unitState = "StateDirectory=kassad"
-	stateDir  = "/var/lib/kassad"
+	unitExec   = "ExecStart=" + packageExe + " run --config " + packageConfig
+	unitIf     = "ConditionPathExists=" + packageConfig
+	unitState  = "StateDirectory=kassad"
+	packageExe = "/usr/bin/kassad"
+	// Where a packaged kassad has its configuration and its data.
+	packageConfig = "/etc/kassad/kassad.toml"
+	stateDir      = "/var/lib/kassad"
 )
 
 // Unit is the packaged unit with other paths, and groups that exist: systemd
@@ -30,13 +34,14 @@ func Unit(unit string, p UnitPaths, hasGroup func(string) bool) (string, error) 
 			return "", fmt.Errorf("%w: %q cannot stand in a unit", ErrPath, path)
 		}
 	}
-	for _, line := range []string{unitExec, unitState} {
+	for _, line := range []string{unitExec, unitIf, unitState} {
 		if !strings.Contains(unit, line+"\n") {
 			return "", fmt.Errorf("the unit has no line %q", line)
 		}
 	}
 	exec := "ExecStart=" + quoted(p.Executable, false) + " run --config " + quoted(p.Config, true)
 	unit = strings.Replace(unit, unitExec+"\n", exec+"\n", 1)
+	unit = strings.Replace(unit, unitIf+"\n", "ConditionPathExists="+strings.ReplaceAll(p.Config, "%", "%%")+"\n", 1)
 	writable := slices.Clone(p.Writable)
 	if p.DataDir != stateDir {
 		writable = append(writable, p.DataDir)
