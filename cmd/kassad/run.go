@@ -46,6 +46,9 @@ func (c *runCommand) Run(e *env) error { return c.hosted(c, e, c.lives) }
 // for, the configuration is read again; a broken one must not keep the shop
 // closed.
 func (c *runCommand) lives(ctx context.Context, h host) error {
+	if err := checkFloor(); err != nil {
+		return err
+	}
 	cfg, err := c.load()
 	if err != nil {
 		return err
