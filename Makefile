@@ -55,6 +55,10 @@ binary:
 dist: ## packages for all systems, checksums and SBOM, into dist/packages (docs/release.md)
 	@packaging/dist.sh
 
+.PHONY: dist-check
+dist-check: ## build the packages twice, in two folders, and compare them byte for byte
+	@packaging/dist-check.sh
+
 .PHONY: test-packages
 test-packages: ## packages installed, upgraded and removed for real; what a tool is missing for is skipped and told
 	go test -count=1 -v -tags packages -timeout 15m ./packaging/...
