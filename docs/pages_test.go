@@ -62,6 +62,18 @@ func anchors(page string) (found []string) {
 	return found
 }
 
+// TestCommandsInBothLanguages: the commands of an installation, which tests of
+// the packages run, are the same in both.
+func TestCommandsInBothLanguages(t *testing.T) {
+	t.Parallel()
+	all := pages(t)
+	tagged := regexp.MustCompile("(?ms)^```(sh [a-z-]+)\n(.*?)^```$")
+	english := tagged.FindAllString(all["../README.md"], -1)
+	if russian := tagged.FindAllString(all["../README.ru.md"], -1); len(english) == 0 || !slices.Equal(english, russian) {
+		t.Errorf("README.md has %q, README.ru.md %q", english, russian)
+	}
+}
+
 // TestLinks follows every link between the pages and into the tree.
 func TestLinks(t *testing.T) {
 	t.Parallel()
