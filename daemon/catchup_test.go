@@ -1,0 +1,131 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"kassad/fiscal"
+)
+
+// archive is a device of which only the documents of its storage are asked.
+type archive struct {
+	fiscal.Backend
+	docs map[uint32]fiscal.ArchivedDocument
+}
+
+func (a archive) ReadDocument(_ context.Context, fd uint32) (fiscal.ArchivedDocument, error) {
+	doc, ok := a.docs[fd]
+	if !ok {
+		return doc, fiscal.Refuse(fiscal.CodeNotFound, "", "")
+	}
+	return doc, nil
+}
+
+// bareWorker is a worker of "front" over a journal, without a daemon.
+func bareWorker(t *testing.T, fn string, docs ...fiscal.ArchivedDocument) *worker {
+	t.Helper()
+	a := archive{docs: map[uint32]fiscal.ArchivedDocument{}}
+	for _, doc := range docs {
+		a.docs[doc.FD] = doc
+	}
+	w := &worker{
+		cfg: DeviceConfig{Name: "front"}, backend: a, journal: bareJournal(t, fn), log: slog.New(slog.DiscardHandler),
+		alerts: newAlertBook(func(Alert, bool) {}), arrivals: newMailbox(), fail: func(err error) { t.Error(err) },
+	}
+	w.router = &router{workers: map[string]*worker{"front": w}}
+	w.pulse = new(pulses).join("worker front")
+	return w
+}
+
+// enter puts a command into the journal as it stands.
+func (w *worker) enter(t *testing.T, r fiscal.Record) fiscal.Record {
+	t.Helper()
+	stands := r
+	r.State = fiscal.Accepted
+	r, _, err := w.journal.accept(r)
+	if err == nil && stands.State != fiscal.Accepted {
+		r.State, r.Tried, r.FinalAt = stands.State, stands.Tried, r.AcceptedAt
+		r, err = w.journal.save(r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func soldAt(j *journal, at time.Time) fiscal.Record {
+	return fiscal.Record{
+		ID: "a", Terminal: "till1", Verb: fiscal.VerbSale, Device: "front", Hash: "h", AcceptedAt: at, State: fiscal.Accepted,
+		Document: fiscal.Document{ID: "a", Verb: fiscal.VerbSale, Kind: fiscal.Sale, Key: j.key("a"), At: at, Total: 1000},
+	}
+}
+
+const storedFN = "9999078900000001"
+
+// stored is a sale of 10 roubles in a storage; with a key it is that of "a".
+func stored(fd uint32, key string) fiscal.ArchivedDocument {
+	return fiscal.ArchivedDocument{FD: fd, Form: fiscal.FormReceipt, Kind: fiscal.Sale, Total: 1000, Key: key, At: time.Now(), Full: true}
+}
+
+// A storage that says less than the journal knows is not the one that it was:
+// nothing is begun on it (design 5.9).
+func TestStorageBehindTheJournal(t *testing.T) {
+	t.Parallel()
+	for last, code := range map[uint32]fiscal.Code{3: fiscal.CodeFNFault, 4: "", 0: fiscal.CodeFNFault} {
+		w := bareWorker(t, storedFN)
+		if _, err := w.journal.learn(storedFN, stored(4, "")); err != nil {
+			t.Fatal(err)
+		}
+		ev := w.checked(t.Context(), soldAt(w.journal, time.Now()), fiscal.Baseline{Storage: storedFN, LastFD: last})
+		switch {
+		case code == "" && ev.Kind != fiscal.EventPrepared:
+			t.Errorf("at %d: %v, %v", last, ev.Kind, ev.Err)
+		case code != "" && (ev.Kind != fiscal.EventPrepareFail || ev.Err.Code != code):
+			t.Errorf("at %d: %v, %v; want %s", last, ev.Kind, ev.Err, code)
+		}
+	}
+}
+
+// A document with the command's key is its answer, however often the command was
+// begun before.
+func TestKeyInTheStorageIsTheAnswer(t *testing.T) {
+	t.Parallel()
+	for attempt := range 3 {
+		w := bareWorker(t, storedFN)
+		r := soldAt(w.journal, time.Now())
+		r.Attempt = attempt
+		if _, err := w.journal.learn(storedFN, stored(4, r.Document.Key)); err != nil {
+			t.Fatal(err)
+		}
+		ev := w.checked(t.Context(), r, fiscal.Baseline{Storage: storedFN, LastFD: 4})
+		if ev.Kind != fiscal.EventRecovered || ev.Receipt.FD != 4 {
+			t.Errorf("after %d attempts: %v, %+v", attempt, ev.Kind, ev.Receipt)
+		}
+	}
+}
+
+// An attempt on a printer was given up, and its document turns up when the
+// storage is read back: it is late, and told of.
+func TestLateDocumentOfAPrinter(t *testing.T) {
+	t.Parallel()
+	made := stored(5, "")
+	w := bareWorker(t, storedFN, made)
+	r := soldAt(w.journal, time.Now())
+	r.State = fiscal.Abandoned
+	r.Tried = []fiscal.Leg{{Device: "front", Key: r.Document.Key, Code: fiscal.CodeNeedsPerson, At: time.Now(), Baseline: &fiscal.Baseline{Storage: storedFN, LastFD: 4}}}
+	w.enter(t, r)
+	made.Key = r.Document.Key
+	w.backend.(archive).docs[5] = made
+	if _, err := w.journal.learn(storedFN, stored(4, "")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.catchUp(t.Context(), storedFN, 5); err != nil {
+		t.Fatal(err)
+	}
+	r, _, err := w.journal.byID("a")
+	if err != nil || r.State != fiscal.Abandoned || len(r.Late) != 1 || r.Late[0].FD != 5 || !r.Doubled() {
+		t.Errorf("%s, late %+v, %v", r.State, r.Late, err)
+	}
+}
