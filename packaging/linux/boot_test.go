@@ -151,6 +151,7 @@ func (c *computer) signal(name string) {
 // TestBooted: the commands of the README on a computer with systemd, with an
 // emulated printer on the network and a till that sells over MQTT.
 func TestBooted(t *testing.T) {
+	t.Parallel()
 	need(t, true, bootTools)
 	c, s := newComputer(t), newShop(t)
 	s.plug()

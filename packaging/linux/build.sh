@@ -16,8 +16,11 @@ tools=${TOOLS:-$root/dist/tools}
 nfpm=$tools/nfpm-$nfpm_version
 if ! [ -x "$nfpm" ]; then
 	say "nfpm $nfpm_version is built, once"
-	(cd / && GOBIN=$tools GOFLAGS= GOOS= GOARCH= go install "github.com/goreleaser/nfpm/v2/cmd/nfpm@v$nfpm_version")
-	mv "$tools/nfpm" "$nfpm"
+	mkdir -p "$tools"
+	own=$(mktemp -d "$tools/build.XXXXXX") # two builds at once do not meet
+	(cd / && GOBIN=$own GOFLAGS= GOOS= GOARCH= go install "github.com/goreleaser/nfpm/v2/cmd/nfpm@v$nfpm_version")
+	mv "$own/nfpm" "$nfpm"
+	rmdir "$own"
 fi
 
 stage=$(mktemp -d)

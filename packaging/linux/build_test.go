@@ -15,6 +15,7 @@ import (
 // TestReproducible: the same sources in another folder make the same bytes, and
 // the sums are those of the files.
 func TestReproducible(t *testing.T) {
+	t.Parallel()
 	need(t, false, map[string]string{"diff": "diffutils"})
 	dir, err := workshop.next()
 	if err != nil {
@@ -51,6 +52,7 @@ var contents = []string{
 // TestContents: both kinds of package bring the same, and the licences of what
 // is in the binary.
 func TestContents(t *testing.T) {
+	t.Parallel()
 	need(t, false, map[string]string{"rpm": "rpm", "dpkg-deb": "dpkg"})
 	deb, rpm := built(t, workshop.next, "*.deb"), built(t, workshop.next, "*.rpm")
 	inDeb, inRPM := run(t, "dpkg-deb", "--contents", deb), run(t, "rpm", "-qp", "--list", rpm)
@@ -86,6 +88,7 @@ func TestContents(t *testing.T) {
 // TestRPM installs, upgrades and erases with rpm itself, on a Debian that stands
 // for a system with it.
 func TestRPM(t *testing.T) {
+	t.Parallel()
 	need(t, true, debTools)
 	c := newChroot(t)
 	// follow does what the README says, with the file that it stands for.
@@ -109,14 +112,22 @@ func TestRPM(t *testing.T) {
 	if !c.exists("etc/systemd/system/multi-user.target.wants/kassad.service") {
 		t.Error("it does not start with the computer")
 	}
+	const groups = "etc/systemd/system/kassad.service.d/50-groups.conf"
+	if c.exists(groups) {
+		t.Error("a unit that is changed without need")
+	}
+	c.run("groupdel", "dialout") // as on systems where ports are uucp's
 	c.run("kassad", "config", "init", "/etc/kassad/kassad.toml")
 	c.write("var/lib/kassad/kassad.db", "journal", 0o600)
 	follow(install, built(t, workshop.next, "*.rpm"))
 	if !strings.Contains(c.run("kassad", "version"), versionNext) || !c.exists("etc/systemd/system/multi-user.target.wants/kassad.service") {
 		t.Error("the upgrade has switched it off")
 	}
+	if got := c.run("cat", "/"+groups); !strings.HasSuffix(got, "\nSupplementaryGroups=\nSupplementaryGroups=uucp lp\n") {
+		t.Errorf("groups of the unit: %s", got)
+	}
 	follow(erase, "")
-	if c.exists("usr/bin/kassad") || c.exists("etc/systemd/system/multi-user.target.wants/kassad.service") || !c.exists("etc/kassad/kassad.toml") || !c.exists("var/lib/kassad/kassad.db") {
+	if c.exists(groups) || c.exists("usr/bin/kassad") || c.exists("etc/systemd/system/multi-user.target.wants/kassad.service") || !c.exists("etc/kassad/kassad.toml") || !c.exists("var/lib/kassad/kassad.db") {
 		t.Error("after --erase:", c.run("sh", "-c", "ls -lR /etc/kassad /var/lib/kassad"))
 	}
 }

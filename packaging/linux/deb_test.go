@@ -128,6 +128,7 @@ func (c *chroot) record(id string) fiscal.Record {
 // TestDeb: a package is installed, sells, is replaced by a newer one while a
 // sale waits for its printer, is removed and purged.
 func TestDeb(t *testing.T) {
+	t.Parallel()
 	need(t, true, debTools)
 	c, s := newChroot(t), newShop(t)
 	old, next := c.bring(built(t, workshop.old, "*.deb")), c.bring(built(t, workshop.next, "*.deb"))
@@ -218,6 +219,7 @@ func TestDeb(t *testing.T) {
 
 // TestLintian holds the package against Debian's own rules.
 func TestLintian(t *testing.T) {
+	t.Parallel()
 	need(t, false, debTools)
 	deb := built(t, workshop.next, "*.deb")
 	cmd := exec.Command("lintian", "--no-cfg", "--fail-on=error,warning", deb)
