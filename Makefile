@@ -87,6 +87,9 @@ matrix-part: MATRIX_SHARD ?= $(shell echo $$(($$(date +%s) / 3600 % 100)))/100
 STEADY := dist/_steady
 SIM     = ../../dist/sim.test -test.timeout 0 -world.hours $(or $(HOURS),24) -world.faults '$(FAULTS)'
 
+# The page itself changes with every run.
+COMMIT = $(shell git rev-parse --short HEAD)$(shell git diff --quiet HEAD -- ':!docs/proof.md' || echo -dirty)
+
 .PHONY: sim
 sim: ## a shop under a seed: make sim SEED=7 HOURS=24 FAULTS=line,kill; many: make sim SEEDS=300 FROM=1; PAGE=1: kept, and into docs/proof.md
 	@go run ./tools/steady $(STEADY)
@@ -94,7 +97,7 @@ sim: ## a shop under a seed: make sim SEED=7 HOURS=24 FAULTS=line,kill; many: ma
 ifdef SEED
 	@cd daemon/sim && GOMAXPROCS=1 GOGC=off GOMEMLIMIT=2GiB GODEBUG=asyncpreemptoff=1,memprofilerate=0 $(SIM) -test.run '^TestWorldSeed$$' -world.seed $(SEED)
 else
-	@cd daemon/sim && $(SIM) -test.run '^TestWorldSeeds$$' -world.seeds $(or $(SEEDS),20) -world.from $(or $(FROM),1) -world.replays 3 $(if $(PAGE),-world.page -world.commit '$(shell git describe --always --dirty)')
+	@cd daemon/sim && $(SIM) -test.run '^TestWorldSeeds$$' -world.seeds $(or $(SEEDS),20) -world.from $(or $(FROM),1) -world.replays 3 $(if $(PAGE),-world.page -world.commit '$(COMMIT)')
 endif
 
 .PHONY: planted
