@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"kassad/daemon"
+	"kassad/daemon/secretfile"
 	"kassad/daemon/service"
 )
 
@@ -105,6 +106,7 @@ func settings(cfg daemon.Config, config string) (service.Settings, error) {
 type serviceInstall struct {
 	configFlag
 	serviceFlag
+	FromInstaller bool `help:"Write the sample where there is no configuration, and leave a bad one to the log of the service."`
 }
 
 // Help ends the help of service install.
@@ -115,12 +117,22 @@ has installed is switched on as it is.
 
 Examples:
   kassad service install
-  kassad service install --config /etc/kassad/second.toml --name kassad-second`
+  kassad service install --config /etc/kassad/second.toml --name kassad-second
+  kassad service install --from-installer`
 }
 
 // Run installs the service, or brings it up to date.
 func (c *serviceInstall) Run(e *env) error {
+	if c.FromInstaller {
+		if err := c.writeSample(e); err != nil {
+			return err
+		}
+	}
 	cfg, err := c.load()
+	if err != nil && c.FromInstaller {
+		// An upgrade must not stand still for what a person can mend afterwards.
+		cfg, err = daemon.DefaultConfig(), told(e, []string{fmt.Sprintf("the service will not start with this configuration: %v", err)}, nil)
+	}
 	if err != nil {
 		return err
 	}
@@ -138,6 +150,22 @@ func (c *serviceInstall) Run(e *env) error {
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s is installed and starts with the computer. Now: kassad service start%s\n", c.Name, c.also())
 	return err
+}
+
+// writeSample is for an installation that comes before the first configuration:
+// the service looks for a printer, and serves this computer. The folder is for
+// administrators before anything is in it.
+func (c *serviceInstall) writeSample(e *env) error {
+	if exists(c.Config) {
+		return nil
+	}
+	if err := service.Protect(filepath.Dir(c.Config)); err != nil {
+		return c.hint(err)
+	}
+	if err := secretfile.Create(c.Config, []byte(sampleConfig), secretfile.Mode); err != nil {
+		return rightsHint(err)
+	}
+	return told(e, []string{"wrote the sample configuration " + c.Config}, nil)
 }
 
 // also is the flag that a next command needs.

@@ -142,10 +142,21 @@ type setup struct {
 	config  string
 	force   bool
 	shop    shop
-	printer *printerFacts // that was found
+	printer *printerFacts  // that was found
+	paused  serviceManager // has stopped the service for the time of the questions
 }
 
 func (s *setup) run(ctx context.Context) error {
+	if s.untouched() {
+		s.force = true
+		if err := s.pause(); err != nil {
+			return err
+		}
+	}
+	return s.resume(s.walk(ctx))
+}
+
+func (s *setup) walk(ctx context.Context) error {
 	cfg, err := daemon.LoadConfig(s.config)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !exists(s.config), s.force:

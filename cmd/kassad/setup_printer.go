@@ -35,6 +35,7 @@ type serviceManager interface {
 	Status() (service.Status, error)
 	Install() (notes []string, err error)
 	Start() (already bool, err error)
+	Stop() (already bool, err error)
 }
 
 // printerFacts are who a printer is and where.

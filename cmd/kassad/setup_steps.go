@@ -239,7 +239,7 @@ func (s *setup) service(_ context.Context, cfg daemon.Config) error {
 		s.talk.say("Служба установлена и работает. После изменений: kassad service restart", "The service is installed and runs. After changes: kassad service restart")
 		return nil
 	}
-	want := s.answers.Service
+	want := s.answers.Service || s.paused != nil
 	if !want {
 		question := s.talk.of("Установить службу и запустить её?", "Install the service and start it?")
 		if state.State != service.StateAbsent {
@@ -263,6 +263,7 @@ func (s *setup) service(_ context.Context, cfg daemon.Config) error {
 	if err != nil {
 		return flag.hint(err)
 	}
+	s.paused = nil
 	s.talk.say("Служба установлена и работает.", "The service is installed and runs.")
 	return nil
 }

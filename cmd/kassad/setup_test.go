@@ -28,6 +28,7 @@ type fakeShop struct {
 
 	printed            []string
 	installed, started bool
+	stopped            bool
 }
 
 func (f *fakeShop) Status() (service.Status, error) { return service.Status{State: f.state}, nil }
@@ -36,6 +37,10 @@ func (f *fakeShop) Install() ([]string, error) {
 	return []string{"made the user"}, nil
 }
 func (f *fakeShop) Start() (bool, error) { f.started = true; return false, nil }
+func (f *fakeShop) Stop() (bool, error) {
+	f.stopped, f.state = true, service.StateStopped
+	return false, nil
+}
 
 func (f *fakeShop) shop() shop {
 	return shop{

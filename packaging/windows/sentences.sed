@@ -1,0 +1,2 @@
+s|@FLOOR@|Нужна Windows 10 версии 1607, Windows Server 2016 или новее. Поставьте kassad на другой компьютер магазина. / kassad needs Windows 10 version 1607, Windows Server 2016 or later. Run it on another computer of the shop.|
+s|@NEWER@|Установлен более новый kassad. Сначала удалите его: журнал и настройка останутся. / A newer kassad is installed. Remove it first: journal and configuration stay.|
