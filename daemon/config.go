@@ -142,13 +142,6 @@ func DefaultConfig() Config {
 	}
 }
 
-func defaultDataDir() string {
-	if dir := os.Getenv("ProgramData"); dir != "" {
-		return filepath.Join(dir, "kassad")
-	}
-	return "/var/lib/kassad"
-}
-
 // LoadConfig reads and validates the file at path, then the environment.
 func LoadConfig(path string) (Config, error) {
 	text, err := os.ReadFile(path)

@@ -116,7 +116,7 @@ type Format struct {
 // daemon may run.
 func ReadFormat(path string) (Format, error) {
 	out := Format{Known: format, Records: codecVersion, Former: keptFiles(path, suffixFormer), Backups: keptFiles(path, suffixBackup)}
-	f, err := os.Open(path)
+	f, err := openFile(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return out, nil
 	}

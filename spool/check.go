@@ -51,7 +51,7 @@ func Check(path string) ([]Fault, error) {
 
 // closed tells that the index needs nothing of the log.
 func closed(path string) bool {
-	f, err := os.Open(path)
+	f, err := openFile(path, os.O_RDONLY)
 	if err != nil {
 		return true // there is nothing to recover, or the check tells why
 	}
@@ -102,7 +102,7 @@ func checkRecovered(path string, breathe func() error) (faults []Fault, err erro
 }
 
 func copyFile(from, to string) error {
-	in, err := os.Open(from)
+	in, err := openFile(from, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func copyFile(from, to string) error {
 
 // checkFile checks an index that nobody writes, in its newest state.
 func checkFile(path string, breathe func() error) ([]Fault, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func checkPages(f *os.File, m meta, breathe func() error) ([]Fault, error) {
 func (s *Spool) Check() ([]Fault, error) { return s.check(nil) }
 
 func (s *Spool) check(breathe func() error) (faults []Fault, err error) {
-	f, err := os.Open(s.path)
+	f, err := openFile(s.path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}

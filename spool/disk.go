@@ -47,17 +47,17 @@ func NoRoom(err error) bool { return errors.Is(err, ErrFull) || isFull(err) }
 type ownDisk struct{}
 
 func (ownDisk) Open(name string, flag int) (File, error) {
-	f, err := os.OpenFile(name, flag, fileMode)
+	f, err := openFile(name, flag)
 	if err != nil {
 		return nil, err
 	}
 	return ownFile{f}, nil
 }
 
-func (ownDisk) Rename(from, to string) error { return os.Rename(from, to) }
+func (ownDisk) Rename(from, to string) error { return renameFile(from, to) }
 
 func (ownDisk) Remove(name string) error {
-	if err := os.Remove(name); !errors.Is(err, os.ErrNotExist) {
+	if err := removeFile(name); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil

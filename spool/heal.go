@@ -302,7 +302,7 @@ func (h *healer) fromNothing() error {
 // walked walks through one state of the index before anything of it is
 // believed; through its entries too if it is the newest.
 func (h *healer) walked(m meta, newest bool) error {
-	f, err := os.Open(h.s.path)
+	f, err := openFile(h.s.path, os.O_RDONLY)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

@@ -59,8 +59,8 @@ func openBolt(path string, lockWait time.Duration, mapBytes int, readOnly bool) 
 	o := bolt.Options{
 		Timeout: lockWait, FreelistType: bolt.FreelistMapType, ReadOnly: readOnly, PreLoadFreelist: true, NoGrowSync: true,
 		InitialMmapSize: mapBytes, NoStatistics: false,
-		OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
-			file, err = os.OpenFile(name, flag, perm)
+		OpenFile: func(name string, flag int, _ os.FileMode) (*os.File, error) {
+			file, err = openFile(name, flag)
 			return file, err
 		},
 	}

@@ -264,7 +264,7 @@ func newPieces() *pieces {
 
 // read takes what a file still holds; image is a root to use if it has none.
 func (p *pieces) read(path string, image []byte) {
-	f, err := os.Open(path)
+	f, err := openFile(path, os.O_RDONLY)
 	if err != nil {
 		return
 	}

@@ -1,0 +1,5 @@
+//go:build !windows
+
+package daemon
+
+func defaultDataDir() string { return "/var/lib/kassad" }
