@@ -63,8 +63,12 @@ dist-check: ## build the packages twice, in two folders, and compare them byte f
 test-packages: ## packages installed, upgraded and removed for real; what a tool is missing for is skipped and told
 	go test -count=1 -v -tags packages -timeout 15m ./packaging/...
 
+.PHONY: test-foreign
+test-foreign: ## suites on 386 natively and on arm under qemu: make test-foreign A='386 arm arm64'
+	@tools/foreign.sh $(or $(A),386 arm)
+
 .PHONY: check
-check: fmt vet tidy test race cross test-packages ## everything CI checks
+check: fmt vet tidy test race cross test-packages test-foreign ## everything CI checks
 
 .PHONY: fuzz
 fuzz: ## every fuzzer in turn: make fuzz T=1m F=mqtt

@@ -3,15 +3,11 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -23,27 +19,10 @@ import (
 // file of the service's user on this computer.
 const (
 	controlName    = "control.sock"
-	controlMode    = 0o600
 	controlTimeout = 2 * time.Minute // set-time and doctor talk to devices
 	controlBodyMax = 1 << 20
 	importBodyMax  = 2 * book.SizeMax // a file in base64
 )
-
-// socketPathMax is what every system takes as the path of a socket; 108 bytes
-// with the closing zero on Linux, fewer elsewhere.
-const socketPathMax = 100
-
-// ControlPath is where the daemon of cfg listens: in its data directory, or,
-// where that path is too long for a socket, under a name made of it in the
-// directory for temporary files.
-func ControlPath(cfg Config) string {
-	path := filepath.Join(cfg.DataDir, controlName)
-	if len(path) <= socketPathMax {
-		return path
-	}
-	sum := sha256.Sum256([]byte(path))
-	return filepath.Join(os.TempDir(), "kassad-"+hex.EncodeToString(sum[:8])+".sock")
-}
 
 // controlReply is what the socket answers: a result or an error.
 type controlReply struct {
@@ -54,19 +33,12 @@ type controlReply struct {
 // listenControl opens the socket.
 func (d *Daemon) listenControl() (net.Listener, error) {
 	path := ControlPath(d.cfg)
-	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket == 0 {
-		return nil, fmt.Errorf("control socket: %s exists and is no socket; move it away", path)
-	}
 	if d.opt.Network.Listen != nil {
 		return d.opt.Network.Listen("unix", path)
 	}
-	os.Remove(path) // left by a kill: the store's lock says that we are alone
-	l, err := net.Listen("unix", path)
+	l, err := openControl(path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	if err := os.Chmod(path, controlMode); err != nil {
-		return nil, fmt.Errorf("control socket: %w", errors.Join(err, l.Close()))
 	}
 	return l, nil
 }
@@ -178,7 +150,7 @@ func ControlProgress(ctx context.Context, cfg Config) (*ReconcileProgress, error
 // controlCall makes one call over the socket of cfg.
 func controlCall(cfg Config, req *http.Request) (json.RawMessage, error) {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", ControlPath(cfg))
+		return dialControl(ctx, ControlPath(cfg))
 	}}
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Do(req)

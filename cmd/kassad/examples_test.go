@@ -20,6 +20,7 @@ var elsewhere = map[string]string{
 	"kassad resolve node keep --by ivanov":                                          "two nodes of one name; the daemon's tests have them",
 	"kassad config init /etc/kassad/kassad.toml":                                    "a directory of root's; the same in the script's own",
 	"kassad emulate shtrih-m --pty --state printer.json":                            "Linux",
+	"kassad service install --from-installer":                                       "the installer of Windows runs it; packaging/windows tests that",
 	"kassad call hello --url tcp://127.0.0.1:1883 --root kassad/v1/local/shop/main": "a port of its own",
 }
 

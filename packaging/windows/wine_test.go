@@ -20,13 +20,25 @@ type wine struct {
 	env  []string
 }
 
-func newWine(t *testing.T) *wine {
+// newWine makes a Windows. All its services get a variable of the environment,
+// as an administrator sets it: {"/v", name, "/d", value}.
+func newWine(t *testing.T, environment ...string) *wine {
 	t.Helper()
 	need(t, map[string]string{"wine": "wine wine64", "wineserver": "wine wine64"})
 	prefix := filepath.Join(scratch(t), "prefix")
 	w := &wine{t: t, root: filepath.Join(prefix, "drive_c"), env: append(os.Environ(), "WINEPREFIX="+prefix, "WINEDEBUG=-all", "DISPLAY=", "LANG=C.UTF-8")}
+	if err := os.Mkdir(prefix, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(w.end)
-	w.must("wineboot", "-i")
+	// The making of a prefix leaves two managers of services, each with a list of
+	// its own: it is ended. The next server is kept, so that a command need not
+	// start a manager first.
+	for _, step := range [][]string{{"wineboot", "-i"}, append([]string{"wine", "reg", "add", `HKLM\System\CurrentControlSet\Control\Session Manager\Environment`, "/f"}, environment...), {"wineserver", "-k"}, {"wineserver", "-w"}, {"wineserver", "-p"}} {
+		if told, err := w.start(t.Context(), step[0], step[1:]...); err != nil {
+			t.Fatalf("%v: %v %s", step, err, told)
+		}
+	}
 	if b := filepath.Join(w.root, "windows", "system32", "bcryptprimitives.dll"); !exists(b) {
 		write(t, b, processPrng())
 	}
@@ -78,9 +90,9 @@ func (w *wine) mustKassad(args ...string) string {
 }
 
 // msi runs Windows Installer without a window.
-func (w *wine) msi(flag, path string) error {
+func (w *wine) msi(flag, path string, properties ...string) error {
 	w.t.Helper()
-	told, err := w.run("msiexec", flag, windowsPath(path), "/qn")
+	told, err := w.run(append([]string{"msiexec", flag, windowsPath(path), "/qn"}, properties...)...)
 	if err != nil {
 		w.t.Logf("msiexec %s: %v %s", flag, err, told)
 	}
