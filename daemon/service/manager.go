@@ -131,7 +131,7 @@ func (m *Manager) Stop() (already bool, err error) {
 	if err != nil || s.State == StateStopped {
 		return err == nil, err
 	}
-	return false, m.bounded("stop", m.system.Stop)
+	return false, m.stop()
 }
 
 // Restart stops and starts.
@@ -144,6 +144,15 @@ func (m *Manager) Restart() error {
 		return m.started("start", m.system.Start)
 	}
 	return m.started("restart", m.system.Restart)
+}
+
+// stop stops the service and waits for the end of its process: a service of
+// Windows has stopped before, and its file is in use until then.
+func (m *Manager) stop() error {
+	gone := processOf(m.settings.Name)
+	err := m.bounded("stop", m.system.Stop)
+	gone()
+	return err
 }
 
 // Uninstall stops the service and takes it out of the manager. The journal and
@@ -160,7 +169,7 @@ func (m *Manager) Uninstall() (already bool, err error) {
 	case StateAbsent:
 		return true, nil
 	case StateRunning:
-		if err := m.bounded("stop", m.system.Stop); err != nil {
+		if err := m.stop(); err != nil {
 			return false, err
 		}
 	}

@@ -26,3 +26,7 @@ func rights(err error) error { return err }
 
 // Protect has nothing to add to the mode of the files.
 func Protect(string) error { return nil }
+
+// processOf has nothing to wait for: who stops a service here waits for its
+// process.
+func processOf(string) func() { return func() {} }

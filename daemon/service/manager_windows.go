@@ -158,6 +158,31 @@ func (m *Manager) withService(f func(*mgr.Service) error) error {
 	return nil
 }
 
+// exitPatience is for a process whose service has stopped.
+const exitPatience = 10 * time.Second
+
+// processOf takes hold of the process of a service, and returns what waits for
+// its end.
+func processOf(name string) func() {
+	var process windows.Handle
+	m := &Manager{settings: Settings{Name: name}}
+	err := m.withService(func(s *mgr.Service) error {
+		state, err := s.Query()
+		if err != nil || state.ProcessId == 0 {
+			return err
+		}
+		process, err = windows.OpenProcess(windows.SYNCHRONIZE, false, state.ProcessId)
+		return err
+	})
+	if err != nil || process == 0 {
+		return func() {}
+	}
+	return func() {
+		_, _ = windows.WaitForSingleObject(process, uint32(exitPatience.Milliseconds())) // no more can be done
+		_ = windows.CloseHandle(process)
+	}
+}
+
 func removable(string) error { return nil }
 
 func failed(error) bool { return false }
