@@ -5,6 +5,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 TARGETS := linux/amd64 linux/arm64 linux/arm linux/386 windows/amd64 windows/386
 T       ?= 30s
+# Tests of one package at once: they wait for each other's processes and pauses
+# more than they compute.
+TOGETHER ?= 6
 
 .PHONY: help
 help: ## list the targets
@@ -20,11 +23,11 @@ demo: build ## a shop sells, with no hardware
 
 .PHONY: test
 test: ## all tests
-	go test -timeout 20m ./...
+	go test -parallel $(TOGETHER) -timeout 20m ./...
 
 .PHONY: race
 race: ## all tests with the race detector
-	go test -race -timeout 20m ./...
+	go test -race -parallel $(TOGETHER) -timeout 20m ./...
 
 .PHONY: fmt
 fmt: ## fail if a file is not formatted
