@@ -100,7 +100,7 @@ func (w *worker) look(ctx context.Context) {
 		view.Why = e.Code
 		view.Status = w.view.Status
 		why, known := w.stands[e.Code]
-		if tells := telling(e); !known || tells > w.tells { // the next refusal of the same line is no news
+		if tells := telling(e); !known || tells > w.tells || tells == w.tells && tells > 0 { // the next refusal of the same line is no news
 			w.tells = tells
 			why = strings.TrimPrefix(e.Error(), string(e.Code)+": ")
 		}
@@ -121,7 +121,8 @@ func (w *worker) look(ctx context.Context) {
 }
 
 // telling ranks why a printer is away: that it is not there, or that another
-// one is, says more than a line that broke.
+// one is, says more than a line that broke. The last search says what is there
+// now.
 func telling(err error) int {
 	switch {
 	case errors.Is(err, devices.ErrOtherPrinter):

@@ -222,7 +222,7 @@ func TestPortKeepsItsPrinter(t *testing.T) {
 		}
 		done <- a
 	}()
-	waitAlert(t, s, fiscal.CodePrinterAway, "another printer")
+	waitAlert(t, s, fiscal.CodePrinterAway, "0000000000000099") // it is named, whether it was met by asking or by searching
 	second := b.plug("U2", mine)
 	if a := <-done; a.State != fiscal.Done {
 		t.Fatalf("sale: %s", a.Raw)
