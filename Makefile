@@ -71,7 +71,7 @@ test-foreign: ## suites on 386 natively and on arm under qemu: make test-foreign
 	@tools/foreign.sh $(or $(A),386 arm)
 
 .PHONY: check
-check: fmt vet tidy test race cross test-packages ## everything CI checks
+check: fmt vet tidy test race cross test-packages test-foreign ## everything CI checks
 
 .PHONY: fuzz
 fuzz: ## every fuzzer in turn: make fuzz T=1m F=mqtt

@@ -75,18 +75,19 @@ func (c *controlled) hold(t testing.TB) {
 		Document: fiscal.Document{Verb: fiscal.VerbSale, Kind: fiscal.Sale, At: now, Total: 100},
 	}
 	r.Document.ID = r.ID
-	err := c.d.spool.Update(func(tx *spool.Tx) error {
+	var held fiscal.Record
+	err := c.d.spool.Update(func(tx *spool.Tx) error { // may run more than once
 		var err error
-		if r, _, err = tx.Accept(r); err != nil {
+		if held, _, err = tx.Accept(r); err != nil {
 			return err
 		}
-		r.State, r.Error = fiscal.Held, fiscal.Refuse(fiscal.CodeLate, "at", "")
-		return tx.Put(r)
+		held.State, held.Error = fiscal.Held, fiscal.Refuse(fiscal.CodeLate, "at", "")
+		return tx.Put(held)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.held = r
+	c.held = held
 }
 
 func (c *controlled) now(t testing.TB) fiscal.Record {

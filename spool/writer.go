@@ -33,9 +33,9 @@ type request struct {
 // arrive during a flush share the next one. If fn fails, its own changes alone
 // are undone.
 //
-// fn may run more than once, when another callback of its group fails: what it
-// writes outside the store it must write from scratch each time. It must not
-// keep tx, and must not call Update or View.
+// fn may run more than once, when another callback of its group fails or the
+// index has to grow: what it writes outside the store it must write from scratch
+// each time. It must not keep tx, and must not call Update or View.
 //
 // An error that wraps ErrStore is the end: nobody can say what is on disk, and
 // the process has to start again.

@@ -110,11 +110,12 @@ func sellOn(t *testing.T, s *Spool, at time.Time, shift, fd uint32) {
 	t.Helper()
 	r := sale(fmt.Sprintf("0198c2f0-5d1e-7c53-9a35-%012d", fd))
 	r.AcceptedAt = at
-	update(t, s, func(tx *Tx) (err error) {
-		r, _, err = tx.Accept(r)
+	var accepted fiscal.Record
+	update(t, s, func(tx *Tx) (err error) { // may run more than once
+		accepted, _, err = tx.Accept(r)
 		return err
 	})
-	r = done(r, fd)
+	r = done(accepted, fd)
 	r.FinalAt, r.Receipt.Shift, r.Receipt.At = at.Add(time.Second), shift, at
 	update(t, s, func(tx *Tx) error {
 		if err := tx.Put(r); err != nil {

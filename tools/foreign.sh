@@ -11,7 +11,7 @@ smoke() {
 	trap 'rm -rf "$dir"' RETURN
 	go build -trimpath -buildvcs=false -o "$dir/kassad" ./cmd/kassad
 	"$@" "$dir/kassad" version
-	"$@" "$dir/kassad" config init "$dir/kassad.toml"
+	"$@" "$dir/kassad" config init "$dir/kassad.toml" >/dev/null
 	"$@" "$dir/kassad" config check --config "$dir/kassad.toml"
 }
 
@@ -29,7 +29,9 @@ for arch in "$@"; do
 			[ "${CI:-}" = true ] && exit 1
 			continue
 		fi
-		go test -trimpath -short -timeout 10m -exec "$qemu" ./fiscal/... ./spool
+		# Some tests of spool kill a process of their own binary, which this machine
+		# cannot start without qemu.
+		go test -trimpath -short -timeout 10m -exec "$qemu" -skip 'TestKilledAtAnyMoment|TestCheckOfAKilledStore' ./fiscal/... ./spool
 		smoke "$qemu"
 		;;
 	*)
