@@ -121,6 +121,10 @@ func TestLateDocumentOfAPrinter(t *testing.T) {
 	if _, err := w.journal.learn(storedFN, stored(4, "")); err != nil {
 		t.Fatal(err)
 	}
+	// The worker was at the device when the person spoke: its copy does not know.
+	stale := r
+	stale.State, stale.Baseline = fiscal.Held, r.Tried[0].Baseline
+	w.queue = []*item{{record: stale}}
 	if err := w.catchUp(t.Context(), storedFN, 5); err != nil {
 		t.Fatal(err)
 	}
