@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kassad/fiscal"
+	"kassad/spool"
 )
 
 // archive is a device of which only the documents of its storage are asked.
@@ -131,5 +132,60 @@ func TestLateDocumentOfAPrinter(t *testing.T) {
 	r, _, err := w.journal.byID("a")
 	if err != nil || r.State != fiscal.Abandoned || len(r.Late) != 1 || r.Late[0].FD != 5 || !r.Doubled() {
 		t.Errorf("%s, late %+v, %v", r.State, r.Late, err)
+	}
+}
+
+// reopened is a printer whose shift is closed again, and that tells of the report
+// it is asked for.
+type reopened struct {
+	archive
+	verdict fiscal.Verdict
+}
+
+func (p reopened) Prepare(context.Context, fiscal.Document) (fiscal.Baseline, error) {
+	return fiscal.Baseline{Device: "1", Storage: storedFN, LastFD: 6}, nil
+}
+
+func (p reopened) Find(context.Context, fiscal.Ref) (fiscal.Verdict, error) { return p.verdict, nil }
+
+// The answer to a shift-open was lost, a person retries it, and the shift has been
+// closed since: the report that it has made is its answer, not a second one.
+func TestRetriedShiftReportIsNotMadeTwice(t *testing.T) {
+	t.Parallel()
+	made := fiscal.Receipt{Kind: "shift-open", Storage: storedFN, FD: 5}
+	other := made
+	other.By = "other"
+	for name, c := range map[string]struct {
+		verdict fiscal.Verdict
+		owner   string
+		want    fiscal.EventKind
+	}{
+		"made":                   {fiscal.Verdict{Finding: fiscal.Made, Receipt: made}, "", fiscal.EventRecovered},
+		"made by somebody else":  {fiscal.Verdict{Finding: fiscal.Made, Receipt: other}, "", fiscal.EventPrepared},
+		"that of another":        {fiscal.Verdict{Finding: fiscal.Made, Receipt: made}, "b", fiscal.EventPrepared},
+		"not made":               {fiscal.Verdict{Finding: fiscal.Absent}, "", fiscal.EventPrepared},
+		"another storage is now": {fiscal.Verdict{Finding: fiscal.OtherStorage}, "", fiscal.EventPrepared},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := bareWorker(t, storedFN)
+			w.backend = reopened{w.backend.(archive), c.verdict}
+			w.paused = func() (fiscal.Code, bool) { return "", false }
+			err := w.journal.spool.Update(func(tx *spool.Tx) error {
+				return tx.PutDocument(spool.Entry{FN: storedFN, FD: 5, Form: fiscal.FormShiftOpen, RecordID: c.owner})
+			})
+			if err == nil {
+				_, err = w.journal.learn(storedFN, fiscal.ArchivedDocument{FD: 6, Form: fiscal.FormShiftClose})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := fiscal.Record{ID: "a", Verb: fiscal.VerbShiftOpen, Device: "front", State: fiscal.Accepted, Approved: true}
+			r.Document = fiscal.Document{ID: "a", Verb: r.Verb, At: time.Now()}
+			r.Tried = []fiscal.Leg{{Device: "front", At: time.Now(), Baseline: &fiscal.Baseline{Storage: storedFN, LastFD: 4}}}
+			if ev := w.prepare(t.Context(), r); ev.Kind != c.want {
+				t.Errorf("%v, %v; want %v", ev.Kind, ev.Err, c.want)
+			}
+		})
 	}
 }

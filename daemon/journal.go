@@ -283,6 +283,17 @@ func (j *journal) documentByKey(key string) (e spool.Entry, found bool, err erro
 	return e, found, err
 }
 
+// ownerOfDocument is the id of the command that a document belongs to; "" if the
+// journal knows of none.
+func (j *journal) ownerOfDocument(fn string, fd uint32) (id string, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		e, _, err := tx.Document(fn, fd)
+		id = e.RecordID
+		return err
+	})
+	return id, err
+}
+
 // lastFD is the last document that the journal knows of a storage; 0 if it has
 // never seen the storage.
 func (j *journal) lastFD(fn string) (fd uint32, err error) {

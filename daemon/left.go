@@ -43,9 +43,10 @@ func (w *worker) clearLeft(ctx context.Context, refusal error) bool {
 	return true
 }
 
-// ownDoing is asked when the state that r would bring about is there already: it
-// may be the doing of an attempt of r itself that a person's retry has left in
-// doubt. An event of another kind says that it is not.
+// ownDoing finds the report of a shift that an attempt of r itself has made, which
+// a person's retry has left in doubt: it has no key that would be found otherwise.
+// The shift may be in that state still, or another one may have followed. An event
+// of another kind says that there is none.
 func (w *worker) ownDoing(ctx context.Context, r fiscal.Record) (fiscal.Event, error) {
 	for _, leg := range r.Tried {
 		if leg.Device != w.cfg.Name || leg.Baseline == nil {
@@ -55,7 +56,15 @@ func (w *worker) ownDoing(ctx context.Context, r fiscal.Record) (fiscal.Event, e
 		if err != nil {
 			return fiscal.Event{}, err
 		}
-		if v.Finding == fiscal.Made {
+		if v.Finding != fiscal.Made || v.Receipt.By != "" {
+			continue
+		}
+		owner, err := w.journal.ownerOfDocument(v.Receipt.Storage, v.Receipt.FD)
+		if err != nil {
+			w.fail(err)
+			return fiscal.Event{}, err
+		}
+		if owner == "" || owner == r.ID {
 			return fiscal.Event{Kind: fiscal.EventRecovered, Receipt: v.Receipt, Baseline: *leg.Baseline}, nil
 		}
 	}

@@ -417,7 +417,7 @@ func (w *worker) prepare(ctx context.Context, r fiscal.Record) fiscal.Event {
 		base, err = w.backend.Prepare(ctx, r.Document)
 	}
 	made := fiscal.Event{}
-	if err == nil && base.Already != nil {
+	if err == nil && (r.Verb == fiscal.VerbShiftOpen || r.Verb == fiscal.VerbShiftClose) {
 		made, err = w.ownDoing(ctx, r)
 	}
 	if err != nil {

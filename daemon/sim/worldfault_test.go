@@ -247,7 +247,13 @@ func (f *fiend) slow() {
 	if oneIn(f.rng, 2) {
 		do = printer.Slow{After: d}
 	}
-	p.Inject(printer.Fault{When: closes(), Nth: 1 + f.rng.IntN(2), Do: do})
+	nth := 1 + f.rng.IntN(2)
+	p.Inject(printer.Fault{When: closes(), Nth: nth, Do: printer.Call{When: printer.Before, Do: func(*printer.Printer) {
+		f.w.foes.mu.Lock()
+		defer f.w.foes.mu.Unlock()
+		f.w.foes.busy[name] = time.Now().Add(d)
+	}}})
+	p.Inject(printer.Fault{When: closes(), Nth: nth, Do: do})
 }
 
 func (f *fiend) busy() {

@@ -27,11 +27,12 @@ type foes struct {
 	shelf  map[string][]*fn.Storage // that were taken out of a printer
 	used   map[string][]*fn.Storage // that have ever been in a printer
 	swaps  int
-	blind  map[string]string // command given up blindly → its document
+	blind  map[string]string    // command given up blindly → its document
+	busy   map[string]time.Time // until when a printer carries out a slow command
 }
 
 func newFoes() foes {
-	return foes{aliens: map[string][]*alien{}, shelf: map[string][]*fn.Storage{}, used: map[string][]*fn.Storage{}, blind: map[string]string{}}
+	return foes{aliens: map[string][]*alien{}, shelf: map[string][]*fn.Storage{}, used: map[string][]*fn.Storage{}, blind: map[string]string{}, busy: map[string]time.Time{}}
 }
 
 // alien is a receipt that another program leaves open on a printer for a while.
@@ -183,6 +184,12 @@ func (f *fiend) swapInDoubt() {
 func (w *town) exchange(name string, which int) {
 	p := w.shop.Printers[name]
 	if p.Mode()&0x0F == 8 || w.alienAt(name, time.Now()) {
+		return
+	}
+	w.foes.mu.Lock()
+	busy := time.Now().Before(w.foes.busy[name])
+	w.foes.mu.Unlock()
+	if busy { // the engineer waits: no storage is taken out under power
 		return
 	}
 	old := p.Storage()

@@ -164,6 +164,9 @@ func (p *person) settle(ctx context.Context, r fiscal.Record) {
 		return
 	}
 	p.spoke = true
+	if body["action"] == "give-up" && r.Baseline != nil && (r.Verb == fiscal.VerbShiftOpen || r.Verb == fiscal.VerbShiftClose) {
+		p.w.disownShifts(r.Device, r.Baseline.LastFD) // it may have been made, and nobody claims it now
+	}
 	if body["action"] == "retry" && oneIn(p.rng, 3) { // and the cashier does not wait for that
 		p.takeBack(r)
 	}
