@@ -371,7 +371,7 @@ func (j *journal) decide(id string, ev fiscal.Event, allow func(fiscal.Record) *
 		}
 		entry, found, err := tx.DocumentByKey(r.Document.Key)
 		if err == nil && found && ours(entry, r) && len(r.Late) == 0 {
-			ev = fiscal.Event{Kind: fiscal.EventRecovered, Now: ev.Now, Receipt: receiptOf(entry, r, "", j.info(r.Device))}
+			return fiscal.Event{Kind: fiscal.EventRecovered, Now: ev.Now, Receipt: receiptOf(entry, r, "", j.info(r.Device))}, nil
 		}
 		return ev, err
 	})
