@@ -132,6 +132,21 @@ func checkLines(t *rapid.T, d Draft, doc Document) {
 	}
 }
 
+// Counters may be negative: what a report says is read as it was written.
+func TestMoneyReadsBackFromJSON(t *testing.T) {
+	t.Parallel()
+	for _, m := range []Money{0, 5, -5, 100, -100, -12345, MoneyMax, -MoneyMax} {
+		text, err := m.MarshalJSON()
+		var got Money
+		if err == nil {
+			err = got.UnmarshalJSON(text)
+		}
+		if err != nil || got != m {
+			t.Errorf("%s: got %s, %v", text, got, err)
+		}
+	}
+}
+
 func TestNumbersReadBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

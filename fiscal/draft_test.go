@@ -51,6 +51,7 @@ func TestDiscounts(t *testing.T) {
 		{"weighed, the price below hits", []Item{amount(weighed(10000, 500_000), 1)}, Discount{}, []priced{{9998, 500_000}}},
 		{"weighed, the kopeck goes to a piece", []Item{weighed(10000, 2_000_000-100_000), piece(10000, 1)}, Discount{Amount: 15}, []priced{{9995, 1_900_000}, {9994, one}}},
 		{"weighed alone splits off whole units", []Item{amount(weighed(10000, 2_500_000), 1)}, Discount{}, []priced{{9999, 1_500_000}, {10000, one}}},
+		{"a free piece takes no kopeck", []Item{piece(0, 1), weighed(10000, 1_900_000)}, Discount{Amount: 7}, []priced{{0, one}, {9996, 900_000}, {9997, one}}},
 		{"free items stay free", []Item{piece(0, 1), piece(100, 1)}, Discount{Amount: 50}, []priced{{0, one}, {50, one}}},
 		{"discount of nothing", []Item{piece(0, 1)}, Discount{Amount: 0}, []priced{{0, one}}},
 	}
@@ -257,6 +258,7 @@ func TestRefusedReceipts(t *testing.T) {
 		{CodeBadValue, "payments.cash", func(d *Draft) { d.Payments.Cash = -1 }},
 		{CodeBadValue, "payments.card", func(d *Draft) { d.Payments.Card = MoneyMax + 1 }},
 		{CodeBadValue, "at", func(d *Draft) { d.At = time.Time{} }},
+		{CodeBadValue, "payments.credit", func(d *Draft) { d.Items[0].Method, d.Rest = Credit, TenderOther }},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.code)+" "+tt.field, func(t *testing.T) {
@@ -267,6 +269,21 @@ func TestRefusedReceipts(t *testing.T) {
 			wantCode(t, err, tt.code, tt.field)
 		})
 	}
+}
+
+// A correction of today is no correction of tomorrow, also in the hours in which
+// Greenwich has another day.
+func TestCorrectionOfTheSameDay(t *testing.T) {
+	t.Parallel()
+	d := sale(piece(10000, 1))
+	d.At = time.Date(2026, time.December, 1, 0, 30, 0, 0, time.FixedZone("", 3*3600))
+	d.Verb, d.Kind, d.Correction = VerbCorrection, Sale, &Correction{Date: time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)}
+	if _, err := d.Resolve(); err != nil {
+		t.Error(err)
+	}
+	d.Correction.Date = d.Correction.Date.AddDate(0, 0, 1)
+	_, err := d.Resolve()
+	wantCode(t, err, CodeBadValue, "correction.date")
 }
 
 func TestRefusedCorrections(t *testing.T) {
@@ -288,6 +305,9 @@ func TestRefusedCorrections(t *testing.T) {
 		{"total without rates", "vat", func(d *Draft) { d.Items, d.Total = nil, new(Money(10000)) }},
 		{"more tax than fits", "vat.vat22", func(d *Draft) {
 			d.Items, d.Total, d.Correction.VAT = nil, new(Money(10000)), map[VAT]Money{VAT22: 2000}
+		}},
+		{"more tax than fits at the last rate", "vat." + VAT122.String(), func(d *Draft) {
+			d.Items, d.Total, d.Correction.VAT = nil, new(Money(10000)), map[VAT]Money{VAT122: 2000}
 		}},
 		{"discount of nothing", "discount", func(d *Draft) {
 			d.Items, d.Total, d.Correction.VAT, d.Discount.Amount = nil, new(Money(10000)), map[VAT]Money{VATNone: 10000}, 1

@@ -115,6 +115,14 @@ func TestBooksDiffer(t *testing.T) {
 		"a guess without the kind": {
 			journal: []BookEntry{soldAt(3, 10)}, other: []BookEntry{soldAt(3, 10, anonymous, func(e *BookEntry) { e.Kind = 0 })}, guessed: 1,
 		},
+		"at the edge of a guess": {
+			journal: []BookEntry{soldAt(3, 10)},
+			other:   []BookEntry{soldAt(3, 10, anonymous, func(e *BookEntry) { e.At = e.At.Add(GuessWindow) })}, guessed: 1,
+		},
+		"another number is no guess": {
+			journal: []BookEntry{soldAt(3, 10)}, other: []BookEntry{soldAt(4, 10, func(e *BookEntry) { e.FN = "" })},
+			codes: []MismatchCode{MismatchForeign, MismatchMissing}, named: 4,
+		},
 		"too far apart for a guess": {
 			journal: []BookEntry{soldAt(3, 10)},
 			other:   []BookEntry{soldAt(3, 10, anonymous, func(e *BookEntry) { e.At = e.At.Add(GuessWindow + time.Second) })},

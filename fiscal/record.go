@@ -90,8 +90,7 @@ type Leg struct {
 	Code   Code      `json:"code"`             // why it is over
 	At     time.Time `json:"at"`
 	// Baseline is that of an attempt on a wire which was in doubt to the end: the
-	// device may have a receipt of it open. Nil where the storage itself has
-	// failed: then nothing may be cancelled.
+	// device may have a receipt of it open.
 	Baseline *Baseline `json:"baseline,omitempty"`
 }
 

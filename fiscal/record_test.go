@@ -74,7 +74,7 @@ func TestStep(t *testing.T) {
 		{"absent", Record{State: Unknown, Verb: VerbSale, Baseline: base}, verdict(Absent), Accepted, []Effect{save, prepare}},
 		{"absent, and too late for the till", Record{State: Unknown, Verb: VerbSale, Baseline: base, WaitLeft: time.Second}, Event{Kind: EventVerdict, Elapsed: time.Hour, Verdict: Verdict{Finding: Absent}}, Rejected, []Effect{save}},
 		{"foreign documents", Record{State: Unknown, Verb: VerbSale, Baseline: base}, verdict(Foreign), Held, []Effect{save}},
-		{"another register", Record{State: Unknown, Verb: VerbSale, Baseline: base}, verdict(OtherStorage), Held, []Effect{save}},
+		{"another register", Record{State: Unknown, Verb: VerbSale, Baseline: base}, verdict(OtherStorage), Held, []Effect{save, {Kind: EffectWake, After: 30 * time.Second}}},
 		{"no answer for too long", Record{State: Unknown, Verb: VerbSale, Baseline: base, DoubtLeft: 1}, Event{Kind: EventFindFail, Err: away}, Held, []Effect{save, {Kind: EffectWake, After: time.Second}}},
 		{"the absent device comes back", Record{State: Held, Verb: VerbSale, Baseline: base, Error: Refuse(CodeNeedsPerson, "", "")}, verdict(Made), Done, []Effect{save}},
 		{"cancel of the unbegun", Record{State: Accepted, Verb: VerbSale}, Event{Kind: EventCancel}, Cancelled, []Effect{save}},

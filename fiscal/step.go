@@ -54,6 +54,7 @@ type Policy struct {
 	Condition []time.Duration // waits between attempts while a condition stands; the last repeats
 	Refused   []time.Duration // waits after the first, second… document that was begun and refused; the last repeats
 	Doubt     []time.Duration // waits between questions; the last repeats
+	Exchanged time.Duration   // between questions whether the former register and storage are back
 	Cloud     CloudPolicy     // of a cloud; the delays above but Condition and Refused do not apply there
 }
 
@@ -66,7 +67,8 @@ func DefaultPolicy() Policy {
 		Refused: []time.Duration{
 			500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second,
 		},
-		Doubt: []time.Duration{200 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second},
+		Doubt:     []time.Duration{200 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second},
+		Exchanged: 30 * time.Second,
 	}
 }
 
@@ -121,7 +123,7 @@ func (r Record) step(ev Event) (Record, []Effect) {
 	case EventMove:
 		return r.move(ev)
 	case EventTaken:
-		return r.hold(ev.Err)
+		return r.hold(ev, ev.Err)
 	case EventCancel:
 		return r.cancel(ev)
 	case EventResolve:
@@ -130,7 +132,7 @@ func (r Record) step(ev Event) (Record, []Effect) {
 		return r.recovered(ev)
 	case EventHeld:
 		if r.State == Accepted {
-			return r.hold(ev.Err)
+			return r.hold(ev, ev.Err)
 		}
 		return r, nil
 	}
@@ -177,7 +179,7 @@ func (r Record) accepted(ev Event) (Record, []Effect) {
 			return r.waitedOut(ev)
 		}
 		if ev.Late && !r.Approved {
-			return r.hold(Refuse(CodeLate, "at", "settled before late_after"))
+			return r.hold(ev, Refuse(CodeLate, "at", "settled before late_after"))
 		}
 		if !r.Verb.Document() && r.Verb != VerbXReport { // nothing to compare with later: at most once
 			r.State, r.Attempt, r.Waiting = Working, r.Attempt+1, nil
@@ -276,17 +278,33 @@ func (r Record) doubtful(ev Event) (Record, []Effect) {
 func (r Record) stillUnknown(ev Event, why string) (Record, []Effect) {
 	if r.State == Unknown && r.DoubtLeft == 1 {
 		if r.StorageFailed() {
-			return r.hold(r.Error)
+			return r.hold(ev, r.Error)
 		}
-		return r.hold(Refuse(CodeNeedsPerson, "", why))
+		return r.hold(ev, Refuse(CodeNeedsPerson, "", why))
 	}
 	return r, []Effect{wake(ev.Policy.Doubt, r.DoubtLeft, ev.Policy.Unknown)}
 }
 
-// askable tells whether a held record may still resolve by itself: only the
-// one whose device could not answer.
+// askable tells whether a held record may still resolve by itself: its device
+// could not answer, or another one answers in its place and may go again.
 func (r Record) askable() bool {
-	return r.State == Held && r.Baseline != nil && !r.inCloud() && r.Error != nil && (r.Error.Code == CodeNeedsPerson || r.Error.Code == CodeFNFault)
+	return r.State == Held && r.Baseline != nil && !r.inCloud() && r.Error != nil && slices.Contains(askableCodes, r.Error.Code)
+}
+
+// silent tells whether r is held because its device has not answered since the
+// document was begun: whether it exists can still be found out.
+func (r Record) silent() bool {
+	return r.askable() && r.Error.Code == CodeNeedsPerson && r.DoubtLeft == 1
+}
+
+var askableCodes = []Code{CodeNeedsPerson, CodeFNFault, CodeOtherStorage}
+
+// lookAgain is the wake of a held record that goes on asking.
+func (r Record) lookAgain(ev Event) Effect {
+	if r.Error.Code == CodeOtherStorage {
+		return Effect{Kind: EffectWake, After: ev.Policy.Exchanged}
+	}
+	return Effect{Kind: EffectWake, After: time.Second}
 }
 
 // attemptsInARow is how often a document is begun again at once after it was
@@ -311,13 +329,13 @@ func (r Record) judged(ev Event) (Record, []Effect) {
 	case Busy:
 		return r.stillUnknown(ev, "the device stays busy")
 	case OtherStorage:
-		return r.hold(Refuse(CodeOtherStorage, "", "another register or another FN answers now"))
+		return r.hold(ev, Refuse(CodeOtherStorage, "", "another register or another FN answers now"))
 	default:
 		code := v.Code
 		if code == "" {
 			code = CodeClosedByOther
 		}
-		return r.hold(Refuse(code, "", "documents of another program stand where ours should be"))
+		return r.hold(ev, Refuse(code, "", "documents of another program stand where ours should be"))
 	}
 }
 
@@ -329,7 +347,7 @@ func (r Record) refused(ev Event) (Record, []Effect) {
 		return r.end(ev, Rejected)
 	case Doubt:
 		if ev.Err.Code != CodeForeignReceipt || r.foreignTooLong(ev) {
-			return r.hold(ev.Err)
+			return r.hold(ev, ev.Err)
 		}
 	}
 	if r.WaitLeft == 1 {
@@ -407,13 +425,13 @@ func (r Record) end(ev Event, s State) (Record, []Effect) {
 	return r, []Effect{save}
 }
 
-func (r Record) hold(why *Error) (Record, []Effect) {
+func (r Record) hold(ev Event, why *Error) (Record, []Effect) {
 	if r.State == Held && r.Error != nil && r.Error.Code == why.Code { // asked again, nothing new to tell
-		return r, []Effect{{Kind: EffectWake, After: time.Second}}
+		return r, []Effect{r.lookAgain(ev)}
 	}
 	r.State, r.Error, r.Waiting = Held, why, nil
 	if r.askable() {
-		return r, []Effect{save, {Kind: EffectWake, After: time.Second}}
+		return r, []Effect{save, r.lookAgain(ev)}
 	}
 	return r, []Effect{save}
 }
@@ -453,9 +471,10 @@ func (r Record) settleLegs() Record {
 
 // Decidable tells whether a person may resolve r: it is held, a cloud has had
 // it for too long without a word, or a retry waits for a device that may have
-// made it before.
+// made it before, or is being asked first.
 func (r Record) Decidable() bool {
-	return r.State == Held || r.Overdue() || r.State == Accepted && r.doubted()
+	return r.State == Held || r.Overdue() || r.State == Accepted && r.doubted() ||
+		r.State == Unknown && r.Approved && !r.inCloud()
 }
 
 // resolve carries out a person's decision about a held command.
@@ -467,9 +486,16 @@ func (r Record) resolve(ev Event) (Record, []Effect) {
 	r.Resolved = &res
 	switch res.Action {
 	case ResolveRetry: // who decides hours later does not mean the wait
-		r = r.anew(ev, CodeNeedsPerson)
+		if r.State == Unknown && !r.inCloud() { // it is asked already
+			return before, []Effect{find}
+		}
+		unasked := r.silent() || r.StorageFailed()
 		r.Approved, r.WaitLeft = true, 0
-		return r, []Effect{save, prepare}
+		if unasked { // nobody knows yet what the person decides about: the device is asked first
+			r.State, r.Error, r.DoubtLeft = Unknown, nil, ev.Policy.Unknown
+			return r, []Effect{save, find}
+		}
+		return r.anew(ev, CodeNeedsPerson), []Effect{save, prepare}
 	case ResolveReload:
 		if !r.inCloud() || r.Ticket == "" {
 			return before, nil

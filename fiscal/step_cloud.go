@@ -26,7 +26,7 @@ func (r Record) cloudDoubt(ev Event) (Record, []Effect) {
 	r.State, r.Waiting, r.Asked = Unknown, ev.Err, 0 // DoubtLeft runs since the request was prepared
 	if ev.Kind == EventRestart {
 		if r.DoubtLeft == 1 {
-			return r.windowOver()
+			return r.windowOver(ev)
 		}
 		return r.repeat(ev)
 	}
@@ -34,8 +34,8 @@ func (r Record) cloudDoubt(ev Event) (Record, []Effect) {
 	return r, []Effect{save, {Kind: EffectWake, After: r.PauseLeft}}
 }
 
-func (r Record) windowOver() (Record, []Effect) {
-	return r.hold(Refuse(CodeNeedsPerson, "", "the service has not answered within idempotency_window"))
+func (r Record) windowOver(ev Event) (Record, []Effect) {
+	return r.hold(ev, Refuse(CodeNeedsPerson, "", "the service has not answered within idempotency_window"))
 }
 
 // repeat sends the same request once more. That it does is on disk first: no
@@ -62,7 +62,7 @@ func (r Record) cloudUnknown(ev Event) (Record, []Effect) {
 	case EventBegin, EventRestart:
 		switch {
 		case r.DoubtLeft == 1:
-			return r.windowOver()
+			return r.windowOver(ev)
 		case r.PauseLeft > 1:
 			return r, []Effect{{Kind: EffectWake, After: r.PauseLeft}}
 		}
@@ -83,11 +83,11 @@ func (r Record) notHeard(ev Event) (Record, []Effect) {
 	again := before != nil && before.Code == ev.Err.Code
 	switch {
 	case ev.Err.Code == CodeCloudFault && again: // one repeat, then a person (LIFE PAY reference 1.3)
-		return r.hold(ev.Err)
+		return r.hold(ev, ev.Err)
 	case ev.Err.Outcome == OutcomeRejected && ev.Err.Code.Info().Nature == Content:
 		why := *ev.Err
 		why.Code, why.Detail = CodeNeedsPerson, "the service refuses the repeat, and may have the first: "+ev.Err.Error()
-		return r.hold(&why)
+		return r.hold(ev, &why)
 	}
 	r.Waiting = ev.Err
 	pause := Effect{Kind: EffectWake, After: max(min(r.PauseLeft, r.DoubtLeft), 1)}
@@ -106,7 +106,7 @@ func (r Record) heard(ev Event) (Record, []Effect) {
 	switch v.Finding {
 	case Made:
 		if r.alien(v.Receipt) {
-			return r.holdAlien(v.Receipt)
+			return r.holdAlien(ev, v.Receipt)
 		}
 		v.Receipt.Ticket = r.Ticket
 		return r.done(ev, r.complete(v.Receipt, r.Device, r.cloudKey()))
@@ -127,8 +127,8 @@ func (r Record) alien(got Receipt) bool {
 	return r.Verb.Receipt() && got.Total != 0 && got.Total != r.Document.Total
 }
 
-func (r Record) holdAlien(got Receipt) (Record, []Effect) {
-	return r.hold(Refuse(CodeClosedByOther, "", "a document of "+got.Total.String()+" is named as ours"))
+func (r Record) holdAlien(ev Event, got Receipt) (Record, []Effect) {
+	return r.hold(ev, Refuse(CodeClosedByOther, "", "a document of "+got.Total.String()+" is named as ours"))
 }
 
 // complete adds what a device leaves out of its word about our document.
@@ -235,7 +235,7 @@ func (r Record) failed(ev Event) (Record, []Effect) {
 		r = r.anew(ev, why.Code)
 		return r, []Effect{save, prepare}
 	}
-	return r.hold(why)
+	return r.hold(ev, why)
 }
 
 // reloaded is the end of a second try's beginning: what comes of it is asked
@@ -243,7 +243,7 @@ func (r Record) failed(ev Event) (Record, []Effect) {
 func (r Record) reloaded(ev Event) (Record, []Effect) {
 	if ev.Err != nil && ev.Err.Outcome == OutcomeRejected {
 		r.ReloadDue = false
-		return r.hold(ev.Err)
+		return r.hold(ev, ev.Err)
 	}
 	if ev.Err == nil {
 		r.ReloadDue, r.Asked, r.PauseLeft = false, 0, nth(ev.Policy.Cloud.Poll, 0)
@@ -292,9 +292,9 @@ func (r Record) anew(ev Event, why Code) Record {
 
 // givenUp closes an attempt of which something may be left: a cloud that may
 // still carry it out is asked after, a receipt that is open on a device is known
-// again. A storage that has failed is left alone.
+// again. A storage that has failed is left alone until a person has spoken.
 func (r Record) givenUp(ev Event, why Code) Record {
-	if !r.inCloud() && (r.Baseline == nil || r.StorageFailed()) {
+	if !r.inCloud() && r.Baseline == nil {
 		return r
 	}
 	return r.over(ev, why)
@@ -328,9 +328,9 @@ func (r Record) told(ev Event) (Record, []Effect) {
 	switch {
 	case r.contradicts(ev):
 		return r.contradicted(ev)
-	case made && !r.State.Final() && (current || r.State == Accepted) && r.alien(ev.Verdict.Receipt):
-		return r.holdAlien(ev.Verdict.Receipt)
-	case r.State == Accepted:
+	case made && !r.State.Final() && (current || r.unbegun()) && r.alien(ev.Verdict.Receipt):
+		return r.holdAlien(ev, ev.Verdict.Receipt)
+	case r.State == Accepted, made && r.unbegun():
 		return r.adopt(ev)
 	case r.State.Final() || !current:
 		if made {
@@ -347,6 +347,10 @@ func (r Record) told(ev Event) (Record, []Effect) {
 	}
 	return r, nil
 }
+
+// unbegun tells that no attempt of r stands now. It may be held all the same, for
+// what is not known of the time before a journal was lost.
+func (r Record) unbegun() bool { return r.State == Accepted || r.State == Held && r.Baseline == nil }
 
 // contradicts tells whether a word about an attempt names another document in
 // the same breath: by the service's name of it, or by another key.

@@ -163,6 +163,32 @@ func TestStepLateOfWhatAPersonNamed(t *testing.T) {
 	}
 }
 
+// The storage that a person has named a document of has moved to another printer,
+// where it is read back: it is the same document.
+func TestStepNamedDocumentOnAnotherPrinter(t *testing.T) {
+	t.Parallel()
+	r := sold(Held, failed(rowFault))
+	r, _ = Step(r, Event{Kind: EventResolve, Resolution: Resolution{Action: ResolveDoneElsewhere, FD: 8}})
+	for storage, doubled := range map[string]bool{"fn": false, "other": true} {
+		after, _ := Step(r, Event{Kind: EventTold, Device: "second", Verdict: Verdict{Finding: Made, Receipt: Receipt{Storage: storage, FD: 8}}})
+		if after.Doubled() != doubled {
+			t.Errorf("%s: doubled %v, late %+v", storage, after.Doubled(), after.Late)
+		}
+	}
+}
+
+// Only the device that was read again is free of doubt.
+func TestStepDoubtOfAnotherDeviceStays(t *testing.T) {
+	t.Parallel()
+	r := sold(Accepted, func(r *Record) {
+		r.Tried = []Leg{{Device: "d", Baseline: rowBase}, {Device: "second", Baseline: rowBase}}
+	})
+	r, _ = Step(r, Event{Kind: EventPrepared, Baseline: *rowBase})
+	if r.Tried[0].Baseline != nil || r.Tried[1].Baseline == nil {
+		t.Errorf("%+v", r.Tried)
+	}
+}
+
 // A document of another device that was late, and that a person has named, is
 // the one that the record ends in.
 func TestStepPersonNamesALateOne(t *testing.T) {

@@ -126,6 +126,24 @@ func TestStepToldOfAnother(t *testing.T) {
 	}
 }
 
+// A printer is about to begin what a service has after all: from then on it is
+// the service's. A document of another total is nobody's, also of an attempt that
+// is over.
+func TestStepToldWhileAPrinterIsNext(t *testing.T) {
+	t.Parallel()
+	r := cloudRecord(Accepted, second, func(r *Record) { r.Device = "printer" })
+	ev := tells("cloud", firstKey, Pending)
+	ev.Policy = cloudPolicy()
+	if got, _ := Step(r, ev); got.State != Registered || got.Device != "cloud" || got.Ticket != "t1" || got.Baseline == nil || got.Baseline.Device != "cloud" {
+		t.Errorf("pending: %s on %s, ticket %q, %+v", got.State, got.Device, got.Ticket, got.Baseline)
+	}
+	ev = tells("cloud", firstKey, Made)
+	ev.Verdict.Receipt.Total = 5
+	if got, _ := Step(r, ev); got.State != Held || got.Error.Code != CodeClosedByOther {
+		t.Errorf("another total: %s, %v", got.State, got.Error)
+	}
+}
+
 // What the record ended in is told again in other words, and is no second
 // document.
 func TestStepToldInOtherWords(t *testing.T) {

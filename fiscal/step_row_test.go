@@ -20,6 +20,7 @@ var (
 	rowNow   = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	rowBase  = &Baseline{Device: "d", Storage: "fn", LastFD: 7}
 	rowPaper = Refuse(CodePaperOut, "", "")
+	rowOther = Refuse(CodeClosedByOther, "", "x")
 	rowFault = Fail(OutcomeUnknown, CodeFNFault, nil)
 	rowLost  = Fail(OutcomeUnknown, CodePrinterAway, nil)
 	rowMade  = Receipt{Kind: "sale", Storage: "fn", FD: 8, Total: 100}
@@ -98,8 +99,14 @@ var doubtRows = []stepRow{
 		sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", "the device has not answered: printer-away"))), []Effect{save, wakeIn(time.Second)}},
 	{"held goes on asking", sold(Held, limit(0, 1), failed(Refuse(CodeNeedsPerson, "", ""))), Event{Kind: EventFindFail, Err: rowLost},
 		sold(Held, limit(0, 1), waits(rowLost), failed(Refuse(CodeNeedsPerson, "", ""))), []Effect{wakeIn(5 * time.Second)}},
-	{"held for another reason does not ask", sold(Held, failed(Refuse(CodeOtherStorage, "", ""))), Event{Kind: EventBegin},
-		sold(Held, failed(Refuse(CodeOtherStorage, "", ""))), nil},
+	{"held for another reason does not ask", sold(Held, failed(Refuse(CodeForeignReceipt, "", ""))), Event{Kind: EventBegin},
+		sold(Held, failed(Refuse(CodeForeignReceipt, "", ""))), nil},
+	{"held for another storage asks whether the former one is back", sold(Held, failed(Refuse(CodeOtherStorage, "", ""))), Event{Kind: EventBegin},
+		sold(Held, failed(Refuse(CodeOtherStorage, "", ""))), []Effect{find}},
+	{"the other storage is still there", sold(Held, failed(Refuse(CodeOtherStorage, "", "x"))), Event{Kind: EventVerdict, Verdict: Verdict{Finding: OtherStorage}},
+		sold(Held, failed(Refuse(CodeOtherStorage, "", "x"))), []Effect{wakeIn(30 * time.Second)}},
+	{"the former storage is back, and has it", sold(Held, failed(Refuse(CodeOtherStorage, "", ""))), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Made, Receipt: rowMade}},
+		sold(Done, based, final, recovers, receipted), []Effect{save}},
 	{"held without a reason does not ask", sold(Held), Event{Kind: EventBegin}, sold(Held), nil},
 	{"found", sold(Unknown, waits(rowLost)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Made, Receipt: rowMade}},
 		sold(Done, based, final, recovers, receipted), []Effect{save}},
@@ -111,7 +118,7 @@ var doubtRows = []stepRow{
 	{"absent for the third time", sold(Unknown, tries(3)), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Absent}},
 		sold(Accepted, tries(3)), []Effect{save, wakeIn(2 * time.Second)}},
 	{"another storage", sold(Unknown), Event{Kind: EventVerdict, Verdict: Verdict{Finding: OtherStorage}},
-		sold(Held, failed(Refuse(CodeOtherStorage, "", "another register or another FN answers now"))), []Effect{save}},
+		sold(Held, failed(Refuse(CodeOtherStorage, "", "another register or another FN answers now"))), []Effect{save, wakeIn(30 * time.Second)}},
 	{"documents of others", sold(Unknown), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Foreign}},
 		sold(Held, failed(Refuse(CodeClosedByOther, "", "documents of another program stand where ours should be"))), []Effect{save}},
 	{"documents of others, told why", sold(Unknown), Event{Kind: EventVerdict, Verdict: Verdict{Finding: Foreign, Code: CodeForeignReceipt}},
@@ -172,17 +179,33 @@ func counted(documents uint32) func(*Record) {
 
 func lastFD(fd uint32) func(*Record) { return func(r *Record) { r.Baseline.LastFD = fd } }
 
+func approved(r *Record) { r.Approved = true }
+
+// doubted: the attempt is over, and nobody knows what it has made.
+func doubted(r *Record) {
+	r.Tried = []Leg{{Device: "d", Key: r.Document.CloudKey(), Code: CodeNeedsPerson, At: rowNow, Baseline: rowBase}}
+}
+
 var personRows = []stepRow{
-	{"retry", sold(Held, failed(rowFault), waits(rowLost), limit(time.Minute, 0)), decided(ResolveRetry, 0),
-		sold(Accepted, resolved(ResolveRetry, 0), func(r *Record) { r.Approved = true }), []Effect{save, prepare}},
-	{"done elsewhere", sold(Held, failed(rowFault)), decided(ResolveDoneElsewhere, 12), sold(Done, based, resolved(ResolveDoneElsewhere, 12), final), []Effect{save}},
-	{"as a correction", sold(Held, failed(rowFault)), decided(ResolveAsCorrection, 12), sold(Done, based, resolved(ResolveAsCorrection, 12), final), []Effect{save}},
-	{"given up: the reason stays", sold(Held, failed(rowFault)), decided(ResolveGiveUp, 0), sold(Abandoned, based, resolved(ResolveGiveUp, 0), final, failed(rowFault)), []Effect{save}},
+	{"retry of what another stands for", sold(Held, failed(rowOther), waits(rowLost), limit(time.Minute, 0)), decided(ResolveRetry, 0),
+		sold(Accepted, resolved(ResolveRetry, 0), approved, doubted), []Effect{save, prepare}},
+	{"retry after the storage has failed: it is asked again, and may be cleared", sold(Held, failed(rowFault), waits(rowLost), limit(time.Minute, 0)), decided(ResolveRetry, 0),
+		sold(Unknown, resolved(ResolveRetry, 0), approved, waits(rowLost), limit(0, 15*time.Minute)), []Effect{save, find}},
+	{"retry while the device has not answered yet: it is asked first", sold(Held, failed(Refuse(CodeNeedsPerson, "", "")), waits(rowLost), limit(time.Minute, 1)), decided(ResolveRetry, 0),
+		sold(Unknown, resolved(ResolveRetry, 0), approved, waits(rowLost), limit(0, 15*time.Minute)), []Effect{save, find}},
+	{"retry once more changes nothing", sold(Unknown, resolved(ResolveRetry, 0), approved), decided(ResolveRetry, 0), sold(Unknown, resolved(ResolveRetry, 0), approved), []Effect{find}},
+	{"given up after a retry, the device is still away", sold(Unknown, resolved(ResolveRetry, 0), approved), decided(ResolveGiveUp, 0),
+		sold(Abandoned, based, resolved(ResolveGiveUp, 0), approved, final, doubted), []Effect{save}},
+	{"retry of what the device has answered about", sold(Held, failed(Refuse(CodeNeedsPerson, "", "")), limit(0, time.Minute)), decided(ResolveRetry, 0),
+		sold(Accepted, resolved(ResolveRetry, 0), approved, limit(0, time.Minute), doubted), []Effect{save, prepare}},
+	{"done elsewhere", sold(Held, failed(rowFault)), decided(ResolveDoneElsewhere, 12), sold(Done, based, resolved(ResolveDoneElsewhere, 12), final, doubted), []Effect{save}},
+	{"as a correction", sold(Held, failed(rowFault)), decided(ResolveAsCorrection, 12), sold(Done, based, resolved(ResolveAsCorrection, 12), final, doubted), []Effect{save}},
+	{"given up: the reason stays", sold(Held, failed(rowFault)), decided(ResolveGiveUp, 0), sold(Abandoned, based, resolved(ResolveGiveUp, 0), final, failed(rowFault), doubted), []Effect{save}},
 	{"no reload of what no cloud has", sold(Held, failed(rowFault)), decided(ResolveReload, 0), sold(Held, failed(rowFault)), nil},
 	{"done elsewhere, by a document that came late", sold(Held, failed(rowFault), late), decided(ResolveDoneElsewhere, 8),
-		sold(Done, based, resolved(ResolveDoneElsewhere, 8), final, late, func(r *Record) { r.Device, r.Receipt = "other", &lateMade }), []Effect{save}},
+		sold(Done, based, resolved(ResolveDoneElsewhere, 8), final, late, func(r *Record) { r.Device, r.Receipt = "other", &lateMade }, doubted), []Effect{save}},
 	{"done elsewhere, by none of those", sold(Held, failed(rowFault), late), decided(ResolveDoneElsewhere, 9),
-		sold(Done, based, resolved(ResolveDoneElsewhere, 9), final, late), []Effect{save}},
+		sold(Done, based, resolved(ResolveDoneElsewhere, 9), final, late, doubted), []Effect{save}},
 	{"a service is to try again", cloudRecord(Held, named, failed(rowFault), waits(rowLost), paused), decided(ResolveReload, 0),
 		cloudRecord(Registered, resolved(ResolveReload, 0), func(r *Record) { r.ReloadDue, r.PauseLeft = true, 0 }), []Effect{save, reload}},
 	{"no such decision", sold(Held, failed(rowFault)), decided("guess", 0), sold(Held, failed(rowFault)), nil},
@@ -426,6 +449,7 @@ func TestDefaultPolicy(t *testing.T) {
 		Condition: []time.Duration{500 * ms, 1000 * ms, 2000 * ms},
 		Refused:   []time.Duration{500 * ms, 1000 * ms, 2000 * ms, 5000 * ms, 10_000 * ms, 30_000 * ms},
 		Doubt:     []time.Duration{200 * ms, 1000 * ms, 2000 * ms, 5000 * ms},
+		Exchanged: 30_000 * ms,
 	}
 	if got := DefaultPolicy(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)

@@ -364,7 +364,7 @@ func (w *world) checkDoubt(before Record, ev Event, after Record) {
 		return
 	}
 	verdict := ev.Kind == EventVerdict && (ev.Verdict.Finding == Made || ev.Verdict.Finding == Absent)
-	person := ev.Kind == EventResolve && before.State == Held
+	person := ev.Kind == EventResolve && before.Decidable()
 	if !verdict && !person && ev.Kind != EventRecovered {
 		w.fail("%s is left by event %d for %s", before.State, ev.Kind, after.State)
 	}
