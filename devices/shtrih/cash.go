@@ -84,7 +84,8 @@ func (d *Driver) submitCash(ctx context.Context, doc fiscal.Document, base fisca
 	if doc.Verb == fiscal.VerbCashOut {
 		code = cmdCashOut
 	}
-	if _, err := d.perform(ctx, encodeCash(code, d.opt.Password, doc.Amount)); err != nil {
+	still := func() bool { return d.cashStands(ctx, base) }
+	if _, err := d.performWhile(ctx, encodeCash(code, d.opt.Password, doc.Amount), still); err != nil {
 		return fiscal.Receipt{}, d.unmoved(ctx, d.refine(ctx, err), base)
 	}
 	r := d.cashReceipt(ctx, doc, base)
@@ -108,12 +109,19 @@ func (d *Driver) unmoved(ctx context.Context, cause error, base fiscal.Baseline)
 	if e.Outcome != fiscal.OutcomeRejected {
 		return cause
 	}
-	var now fiscal.Baseline
-	if err := d.cashCounters(ctx, &now); err != nil || now.CashIn != base.CashIn || now.CashOut != base.CashOut {
-		d.log.Warn("a refusal is not believed", "because", cause, "in", now.CashIn, "out", now.CashOut, "err", err)
+	if !d.cashStands(ctx, base) {
+		d.log.Warn("a refusal is not believed", "because", cause)
 		e.Outcome = fiscal.OutcomeUnknown
 	}
 	return &e
+}
+
+// cashStands tells whether the counters of the drawer are those of base.
+func (d *Driver) cashStands(ctx context.Context, base fiscal.Baseline) bool {
+	var now fiscal.Baseline
+	err := d.cashCounters(ctx, &now)
+	d.log.Debug("counters of the drawer", "in", now.CashIn, "out", now.CashOut, "err", err)
+	return err == nil && now.CashIn == base.CashIn && now.CashOut == base.CashOut
 }
 
 // drawerAfter is what the drawer has when the movement was made as ordered.

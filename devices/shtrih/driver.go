@@ -154,6 +154,12 @@ func (d *Driver) read(ctx context.Context, message []byte) ([]byte, error) {
 // refusals that the reference says to wait for (5.1): an error code means that
 // the command had no effect.
 func (d *Driver) perform(ctx context.Context, message []byte) ([]byte, error) {
+	return d.performWhile(ctx, message, func() bool { return true })
+}
+
+// performWhile is perform that makes sure before each repeat that the one before
+// had no effect, whatever its answer says.
+func (d *Driver) performWhile(ctx context.Context, message []byte, unmoved func() bool) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		data, err := d.do(ctx, message)
 		if refusedWith(err, errNoCash) {
@@ -166,10 +172,11 @@ func (d *Driver) perform(ctx context.Context, message []byte) ([]byte, error) {
 			if err := pause(ctx, time.Second); err != nil {
 				return nil, err
 			}
-			continue
-		}
-		if _, ready := d.ready(ctx, nil); ready != nil {
+		} else if _, ready := d.ready(ctx, nil); ready != nil {
 			return nil, ready
+		}
+		if !unmoved() {
+			return data, err
 		}
 	}
 }

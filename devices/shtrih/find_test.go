@@ -38,12 +38,14 @@ func TestFindAfterLostAnswers(t *testing.T) {
 	}
 }
 
+// keyed is a stored document's tag with a key.
+func keyed(k string) []byte {
+	b, _ := ffd.AppendText(nil, ffd.TagReceiptExtra, k)
+	return b
+}
+
 func TestFindForeign(t *testing.T) {
 	t.Parallel()
-	key := func(k string) []byte {
-		b, _ := ffd.AppendText(nil, ffd.TagReceiptExtra, k)
-		return b
-	}
 	ours := coffee().Key
 	for _, c := range []struct {
 		name string
@@ -51,14 +53,14 @@ func TestFindForeign(t *testing.T) {
 		want fiscal.Finding
 		code fiscal.Code
 	}{
-		{"ours", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: key(ours)}}, fiscal.Made, ""},
-		{"ours after others", []storedDocument{{form: 21, tlv: key("")}, {form: 3, kind: 1, total: 5, tlv: key("other")}, {form: 3, kind: 1, total: 40000, tlv: key(ours)}}, fiscal.Made, ""},
-		{"key with another total", []storedDocument{{form: 3, kind: 1, total: 40001, tlv: key(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
-		{"key with another kind", []storedDocument{{form: 3, kind: 2, total: 40000, tlv: key(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
-		{"same total without key", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: key("x")}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"ours", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: keyed(ours)}}, fiscal.Made, ""},
+		{"ours after others", []storedDocument{{form: 21, tlv: keyed("")}, {form: 3, kind: 1, total: 5, tlv: keyed("other")}, {form: 3, kind: 1, total: 40000, tlv: keyed(ours)}}, fiscal.Made, ""},
+		{"key with another total", []storedDocument{{form: 3, kind: 1, total: 40001, tlv: keyed(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"key with another kind", []storedDocument{{form: 3, kind: 2, total: 40000, tlv: keyed(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"same total without key", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: keyed("x")}}, fiscal.Foreign, fiscal.CodeClosedByOther},
 		{"short form cannot disprove", []storedDocument{{form: 3, kind: 1, total: 7}}, fiscal.Foreign, fiscal.CodeClosedByOther},
-		{"twice", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: key(ours)}, {form: 3, kind: 1, total: 40000, tlv: key(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
-		{"somebody else's", []storedDocument{{form: 3, kind: 1, total: 7, tlv: key("other")}}, fiscal.Absent, ""},
+		{"twice", []storedDocument{{form: 3, kind: 1, total: 40000, tlv: keyed(ours)}, {form: 3, kind: 1, total: 40000, tlv: keyed(ours)}}, fiscal.Foreign, fiscal.CodeClosedByOther},
+		{"somebody else's", []storedDocument{{form: 3, kind: 1, total: 7, tlv: keyed("other")}}, fiscal.Absent, ""},
 		{"nothing", nil, fiscal.Absent, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

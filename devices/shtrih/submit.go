@@ -91,11 +91,11 @@ func (d *Driver) submitReceipt(ctx context.Context, doc fiscal.Document, base fi
 }
 
 // unopened is the end of a receipt whose opening was refused. It has opened
-// nothing: what is open, if anything, is not ours. But a damaged answer may read
-// as a refusal of content; then what is open is looked at by Find.
+// nothing: what is open, if the refusal says so, is not ours. But a damaged answer
+// may read as any other refusal; then what is open is looked at by Find.
 func (d *Driver) unopened(ctx context.Context, cause error) error {
 	e := *toFiscal(d.refine(ctx, cause))
-	if e.Outcome == fiscal.OutcomeRejected && e.Code == fiscal.CodeDeviceRefused {
+	if e.Outcome == fiscal.OutcomeRejected && e.Code != fiscal.CodeForeignReceipt && e.Code != fiscal.CodePrinterBusy {
 		if st, err := d.shortStatus(ctx); err != nil || st.mode == modeDocument {
 			d.log.Warn("a refusal is not believed", "because", cause, "err", err)
 			e.Outcome = fiscal.OutcomeUnknown

@@ -98,6 +98,36 @@ func TestCounters(t *testing.T) {
 	})
 }
 
+// Every kind has registers of its own: of its rates, its corrections, its total of a
+// lifetime.
+func TestCountersOfEachKind(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, s *script, d *Driver) {
+		s.registers = map[uint64]uint64{4292: 9, 4345: 9}
+		for i, kind := range allKinds() {
+			of := uint64(receiptType(kind))
+			n := uint64(i + 1)
+			s.registers[4293+13*uint64(i)], s.registers[4294+13*uint64(i)] = n, 1000*n
+			s.registers[209+of], s.registers[225+of] = 600*n, 100*n
+			s.registers[4346+2*uint64(i)], s.registers[4347+2*uint64(i)] = n, 10*n
+			s.registers[4231+13*uint64(i)] = 7000 * n
+		}
+		c, err := d.Counters(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, kind := range allKinds() {
+			n, k := fiscal.Money(i+1), c.ByKind[kind]
+			if k.Count != uint32(n) || k.Total != 1000*n || c.GrandTotals[kind] != 7000*n || *c.Corrections[kind] != (fiscal.Tally{Count: uint32(n), Total: 10 * n}) {
+				t.Errorf("%s: %+v, corrections %+v, ever %s", kind, k, c.Corrections[kind], c.GrandTotals[kind])
+			}
+			if v := k.VAT[fiscal.VAT20]; v == nil || *v.Base != 600*n || v.Tax == nil || *v.Tax != 100*n {
+				t.Errorf("%s: VAT %+v", kind, v)
+			}
+		}
+	})
+}
+
 // A device without the storage's registers: its own are used, and what it does
 // not have is absent.
 func TestCountersOfOldDevice(t *testing.T) {
@@ -105,7 +135,7 @@ func TestCountersOfOldDevice(t *testing.T) {
 	bubble(t, func(t *testing.T, s *script, d *Driver) {
 		s.lacks = func(n uint64) bool { return n > 255 }
 		s.counts = map[byte]uint32{144: 3, 146: 1}
-		s.registers = map[uint64]uint64{193: 100, 197: 50, 195: 7}
+		s.registers = map[uint64]uint64{193: 100, 197: 30, 201: 20, 195: 7} // two kinds that are no cash
 		c, err := d.Counters(context.Background())
 		if err != nil {
 			t.Fatal(err)
