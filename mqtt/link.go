@@ -49,6 +49,7 @@ type Link struct {
 
 	mu      sync.Mutex
 	current *connection // nil while not up
+	granted *connection // nil while not subscribed: what came by it can be answered by it
 	status  LinkStatus
 	goodbye closeRequest
 }
@@ -129,12 +130,16 @@ func (l *Link) Receive(ctx context.Context) (Incoming, error) {
 
 // Publish sends a message and waits for the acknowledgement. nil means that
 // the broker acknowledged on the connection that sent it. After any error the
-// message may still have arrived.
+// message may still have arrived. It works as soon as the subscriptions are
+// granted: what the broker has kept for us comes before the loop-back message,
+// and what is acknowledged only once it is answered would hold that back.
 func (l *Link) Publish(ctx context.Context, topic string, payload []byte, retain bool) error {
 	if err := checkOutgoing(topic, payload); err != nil {
 		return err
 	}
-	c := l.up()
+	l.mu.Lock()
+	c := l.granted
+	l.mu.Unlock()
 	if c == nil {
 		return ErrDown
 	}
@@ -230,6 +235,7 @@ func (l *Link) once() ending {
 	l.generation++
 	c := newConnection(l, l.generation)
 	defer c.wait()
+	defer l.setGranted(nil)
 	err := c.connect(l.soft)
 	if err == nil {
 		err = c.establish(l.soft)
@@ -288,6 +294,12 @@ func (l *Link) up() *connection {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.current
+}
+
+func (l *Link) setGranted(c *connection) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.granted = c
 }
 
 func (l *Link) setUp(c *connection) {

@@ -28,6 +28,8 @@ const (
 	linkBackoffMax         = 60 * time.Second
 	linkStableAfter        = 10 * time.Second
 	linkSubscriptionsMax   = 64
+	linkProbePatience      = 12 // times ConnectTimeout, while what the broker has kept moves
+	linkProbeLooks         = 10 // a ConnectTimeout
 	linkDisconnectWait     = 250 * time.Millisecond
 	linkOutboxRetry        = time.Second
 	linkSettleWait         = 2 * time.Second
@@ -99,7 +101,7 @@ type LinkConfig struct {
 type LinkTuning struct {
 	BackoffMin, BackoffMax time.Duration // 0.5 s, 60 s
 	StableAfter            time.Duration // 10 s: a connection that lived longer resets the backoff
-	ConnectTimeout         time.Duration // 10 s: dial and CONNACK, each SUBACK, the loop-back message
+	ConnectTimeout         time.Duration // 10 s: dial and CONNACK, each SUBACK, silence before the loop-back message
 	AckTimeout             time.Duration // 20 s: a broker that owes a PUBACK longer is given up
 	QueueMessages          int           // 1024
 	// Draw chooses a pause from 0 to most, before an attempt to connect;

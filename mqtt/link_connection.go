@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -34,7 +34,9 @@ type connection struct {
 
 	probeTopic string
 	probes     chan string
-	slots      chan struct{} // one per message in flight
+	awaited    atomic.Pointer[string] // the loop-back message on its way
+	moved      atomic.Uint64          // messages that came, and those that were acknowledged
+	slots      chan struct{}          // one per message in flight
 	flights    chan flight
 	acks       ackList
 	work       sync.WaitGroup // pumps
@@ -183,6 +185,7 @@ func (c *connection) establish(ctx context.Context) error {
 			return err
 		}
 	}
+	c.link.setGranted(c)
 	_, err := c.roundTrip(c.ctx)
 	return err
 }
@@ -205,48 +208,20 @@ func (c *connection) subscribe(filter string) error {
 	return nil
 }
 
-// roundTrip publishes to ourselves and measures until it is back.
-func (c *connection) roundTrip(ctx context.Context) (time.Duration, error) {
-	text := rand.Text()
-	begun := time.Now()
-	if err := c.publish(ctx, c.probeTopic, []byte(text), false); err != nil {
-		return 0, fmt.Errorf("loop-back message: %w", err)
-	}
-	timer := time.NewTimer(c.link.config.Tuning.ConnectTimeout)
-	defer timer.Stop()
-	for {
-		select {
-		case got := <-c.probes:
-			if got == text { // others are from an earlier connection
-				return time.Since(begun), nil
-			}
-		case <-timer.C:
-			return 0, fmt.Errorf("%w: the broker took it and granted the subscription, but sent nothing: check that %q may read and write %s",
-				ErrLoopBack, c.link.config.Username, c.probeTopic)
-		case <-c.ctx.Done():
-			return 0, fmt.Errorf("%w: %w", ErrDown, context.Cause(c.ctx))
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-	}
-}
-
 // receive is the library's callback. It only hands over: while it runs, no
 // acknowledgement is read and no ping answered.
 func (c *connection) receive(_ paho.Client, m paho.Message) {
 	if m.Topic() == c.probeTopic {
-		select {
-		case c.probes <- string(m.Payload()):
-		default:
-		}
+		c.probeCame(string(m.Payload()))
 		c.acks.add(m.Ack)
 		return
 	}
+	c.moved.Add(1)
 	var once sync.Once
 	in := Incoming{
 		Link: c.link.config.Name, Topic: m.Topic(), Payload: m.Payload(),
 		Retained: m.Retained(), Duplicate: m.Duplicate(),
-		ack: func() { once.Do(func() { c.acks.add(m.Ack) }) },
+		ack: func() { once.Do(func() { c.moved.Add(1); c.acks.add(m.Ack) }) },
 	}
 	// A refused message is not acknowledged, so not lost: when there is room
 	// again the link reconnects and the broker sends it again.

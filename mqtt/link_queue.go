@@ -1,7 +1,9 @@
 package mqtt
 
 import (
+	"bytes"
 	"context"
+	"hash/maphash"
 	"sync"
 )
 
@@ -13,7 +15,9 @@ type Incoming struct {
 	Retained  bool
 	Duplicate bool
 
-	ack func()
+	ack        func()
+	generation uint64 // of the connection that brought it, and takes its acknowledgement
+	sum        uint64 // of topic and payload
 }
 
 // Ack tells the broker that the message is taken care of. Call it after the
@@ -31,6 +35,7 @@ func (in Incoming) Ack() {
 // the acknowledgements of what we publish.
 type queue struct {
 	messagesMax int
+	seed        maphash.Seed
 
 	mu       sync.Mutex
 	items    []Incoming
@@ -42,14 +47,18 @@ type queue struct {
 }
 
 func newQueue(messagesMax int) *queue {
-	return &queue{messagesMax: messagesMax, ready: make(chan struct{}, 1)}
+	return &queue{messagesMax: messagesMax, seed: maphash.MakeSeed(), ready: make(chan struct{}, 1)}
 }
 
 // push is told the generation of the connection. first is true for the first
 // message that a generation loses.
 func (q *queue) push(in Incoming, generation uint64) (ok, first bool) {
+	in.generation, in.sum = generation, q.sum(in)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.renew(in) {
+		return true, false
+	}
 	if len(q.items) >= q.messagesMax || q.bytes+len(in.Payload) > linkQueueBytesMax {
 		first = q.missed != generation
 		q.missed = generation
@@ -60,6 +69,32 @@ func (q *queue) push(in Incoming, generation uint64) (ok, first bool) {
 	q.bytes += len(in.Payload)
 	q.signal()
 	return true, false
+}
+
+// renew gives a message that still waits here the acknowledgement of the
+// connection that has brought it again. Its own is worth nothing any more, and
+// a daemon that is slow against what the broker has kept would be busy with
+// such ones for ever, and acknowledge nothing.
+func (q *queue) renew(in Incoming) bool {
+	if !in.Duplicate {
+		return false
+	}
+	for i := range q.items {
+		old := &q.items[i]
+		if old.generation != in.generation && old.sum == in.sum && old.Topic == in.Topic && bytes.Equal(old.Payload, in.Payload) {
+			*old = in
+			return true
+		}
+	}
+	return false
+}
+
+func (q *queue) sum(in Incoming) uint64 {
+	var h maphash.Hash
+	h.SetSeed(q.seed)
+	_, _ = h.WriteString(in.Topic)
+	_, _ = h.Write(in.Payload)
+	return h.Sum64()
 }
 
 // pop waits for the next message. After finish it hands out what is left, then
@@ -94,12 +129,14 @@ func (q *queue) pop(ctx context.Context) (Incoming, error) {
 	}
 }
 
-// recovered tells, once, that messages of this generation were refused and
-// there is room again. What an earlier one lost, this one has brought.
+// recovered tells, once, that messages of this generation were refused and all
+// others are handed out. What an earlier one lost, this one has brought. What
+// was still here could not be acknowledged by the next connection: it would come
+// again, take the room of those behind it, and so for ever.
 func (q *queue) recovered(generation uint64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.missed != generation || len(q.items) > q.messagesMax/2 || q.bytes > linkQueueBytesMax/2 {
+	if q.missed != generation || len(q.items) > 0 {
 		return false
 	}
 	q.missed = 0

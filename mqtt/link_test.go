@@ -14,7 +14,7 @@ import (
 	"kassad/mqtt/mqtttest"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // events records what a link tells.
 type events struct {

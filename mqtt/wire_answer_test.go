@@ -3,6 +3,7 @@ package mqtt
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -43,6 +44,39 @@ func TestAnswerOfTheContract(t *testing.T) {
 			`"fiscal":{"kind":"sale","fn":"9999078900012345","fd":1042,"fp":"3849583049","shift":17,"receipt":5,"at":"2026-11-22T12:04:31","total":99.00,"change":401.00,`+
 			`"rnm":"0000000001023456","ffd":"1.2","key":"K7QX3M5A9BZC2D4E","qr":"t=20261122T1204&s=99.00&fn=9999078900012345&i=1042&fp=3849583049&n=1"},`+
 			`"timing_ms":{"queued":0.4,"durable":0.5,"device":812.0,"total":813.1}}`)
+}
+
+// The code on a receipt names its kind and a sign of any size, and a decision is told
+// with its note.
+func TestAnswerNamesTheDocument(t *testing.T) {
+	t.Parallel()
+	for kind, verb := range map[fiscal.Kind]fiscal.Verb{
+		fiscal.Sale: fiscal.VerbSale, fiscal.Refund: fiscal.VerbRefund, fiscal.Buy: fiscal.VerbBuy, fiscal.BuyRefund: fiscal.VerbBuyRefund,
+	} {
+		r := fiscal.Record{ID: "a", Verb: verb, State: fiscal.Done, Document: fiscal.Document{Verb: verb, Kind: kind, Total: 12345}}
+		r.Receipt = &fiscal.Receipt{Kind: string(verb), Storage: "9999", FD: 7, Sign: 0xFFFFFFFE, At: time.Date(2026, 11, 22, 12, 4, 0, 0, time.UTC), Total: 12345}
+		r.Resolved = &fiscal.Resolution{Action: fiscal.ResolveRetry, By: "ivanov", Note: "seen"}
+		a := NewAnswer(r, false)
+		if want := fmt.Sprintf("t=20261122T1204&s=123.45&fn=9999&i=7&fp=4294967294&n=%d", kind); a.Fiscal.QR != want || a.Fiscal.FP != "4294967294" {
+			t.Errorf("%s: %s, sign %s", verb, a.Fiscal.QR, a.Fiscal.FP)
+		}
+		if a.Resolved.Note != "seen" {
+			t.Errorf("%+v", a.Resolved)
+		}
+	}
+}
+
+// The event of a correction says that it is one, also of one that was found at once;
+// no other event does.
+func TestEventOfACorrection(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []fiscal.Verb{fiscal.VerbCorrection, fiscal.VerbSale} {
+		r := fiscal.Record{ID: "a", Verb: verb, State: fiscal.Done, FinalAt: answerAt, Document: fiscal.Document{Verb: verb, Correction: &fiscal.Correction{}}}
+		var e RecordEvent
+		if err := json.Unmarshal(EncodeRecordEvent(1, EventReceipt, r), &e); err != nil || e.Correction != (verb == fiscal.VerbCorrection) {
+			t.Errorf("%s: %+v, %v", verb, e, err)
+		}
+	}
 }
 
 func TestAnswersOfOtherStates(t *testing.T) {

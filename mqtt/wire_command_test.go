@@ -147,6 +147,7 @@ func TestHash(t *testing.T) {
 	same := []string{
 		strings.ReplaceAll(goodSale, ",", " ,\n\t"),
 		strings.Replace(goodSale, `"v":1`, `"v":1,"exp":"2026-11-22T13:00:00Z","wait":"20s"`, 1),
+		strings.Replace(goodSale, `"v":1`, `"v":1,"wait":"24h"`, 1),
 		strings.Replace(goodSale, `"price":1,"quantity":1`, `"quantity":1,"price":1`, 1),
 		strings.Replace(goodSale, `"x"`, `"\u0078"`, 1),
 		strings.Replace(goodSale, `"id":"a"`, `"id":"b"`, 1),
@@ -158,6 +159,7 @@ func TestHash(t *testing.T) {
 	}
 	other := []string{
 		strings.Replace(goodSale, `"price":1`, `"price":2`, 1),
+		strings.Replace(goodSale, `"price":1`, `"price":1.00`, 1),
 		strings.Replace(goodSale, `"x"`, `"y"`, 1),
 		strings.Replace(goodSale, `"v":1`, `"v":1,"route":"default"`, 1),
 	}

@@ -17,10 +17,10 @@ func (b *bucket) fill(now time.Time) {
 	b.at = now
 }
 
-// take tells how long to wait before the next one is within the rate.
-func (b *bucket) take(now time.Time) time.Duration {
+// take tells how long to wait before n more are within the rate.
+func (b *bucket) take(now time.Time, n float64) time.Duration {
 	b.fill(now)
-	b.tokens--
+	b.tokens -= n
 	if b.tokens >= 0 {
 		return 0
 	}
@@ -34,4 +34,11 @@ func (b *bucket) try(now time.Time) bool {
 	}
 	b.tokens--
 	return true
+}
+
+// takeWithin is take for who waits for so long at most: what is more is forgiven.
+func (b *bucket) takeWithin(now time.Time, n float64, most time.Duration) time.Duration {
+	wait := min(b.take(now, n), most)
+	b.tokens = max(b.tokens, -most.Seconds()*b.perSecond)
+	return wait
 }

@@ -33,14 +33,14 @@ func (g *guesses) failed(address string, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if b := g.wrong[address]; b != nil {
-		b.take(now)
+		b.take(now, 1)
 		return
 	}
 	if len(g.wrong) >= guessersMax {
 		g.forget(now)
 	}
 	b := newBucket(now, guessBurst, guessPerSecond)
-	b.take(now)
+	b.take(now, 1)
 	g.wrong[address] = &b
 }
 

@@ -11,8 +11,6 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-const rateWaitMax = 100 * time.Millisecond
-
 // hook is everything that the library asks us.
 type hook struct {
 	mochi.HookBase
@@ -21,6 +19,8 @@ type hook struct {
 	rights     rights
 	publishers *publishers
 	denials    *denials
+	budgets    budgets
+	kept       kept
 	arrivals   atomic.Int64
 	index      sync.RWMutex // of what is retained; see index.go
 }
@@ -42,7 +42,8 @@ func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSessionEstablish, mochi.OnDisconnect,
 		mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPacketSent, mochi.OnPublish, mochi.OnSubscribe, mochi.OnWill,
-		mochi.OnPublishDropped, mochi.OnClientExpired, mochi.OnQosPublish, mochi.OnRetainMessage, mochi.OnPacketProcessed:
+		mochi.OnPublishDropped, mochi.OnClientExpired, mochi.OnQosPublish, mochi.OnQosComplete,
+		mochi.OnQosDropped, mochi.OnRetainMessage, mochi.OnPacketProcessed:
 		return true
 	}
 	return false
@@ -97,6 +98,9 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 		return false
 	}
 	who, user := h.role(cl)
+	if c, ok := cl.Net.Conn.(*conn); ok && who != roleDaemon && who != roleAnybody {
+		c.budget = h.budgets.of(user)
+	}
 	if pk.Connect.WillFlag {
 		if !h.rights.mayPublish(who, user, pk.Connect.WillTopic) {
 			h.deny(cl, "will", pk.Connect.WillTopic)
@@ -173,6 +177,10 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 	}
 	if who != roleDaemon {
 		pk = h.keepNothing(pk)
+		if h.overfull(cl, pk) {
+			pk.Ignore = true
+			return pk, nil
+		}
 	}
 	if who == roleManager {
 		h.publishers.add(pk.TopicName, pk.Payload, user)
@@ -182,15 +190,17 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 }
 
 // OnPacketRead slows down a terminal, manager or relay that floods, by not reading
-// on, and hides packet identifiers.
+// on, and hides packet identifiers. What comes by a connection that closes
+// meanwhile is dropped: who connects again and again must not go round the wait.
 func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	c, ok := cl.Net.Conn.(*conn)
 	if !ok {
 		return pk, nil
 	}
-	if who, _ := h.role(cl); pk.FixedHeader.Type == packets.Publish && (who == roleTerminal || who == roleManager || who == roleRelay) {
-		if wait := c.bucket.take(time.Now()); wait > 0 {
-			pause(min(wait, rateWaitMax), nil)
+	switch pk.FixedHeader.Type {
+	case packets.Publish, packets.Subscribe, packets.Unsubscribe:
+		if !c.wait(c.budget.take(time.Now(), pk.FixedHeader.Remaining)) {
+			return pk, packets.ErrRejectPacket
 		}
 	}
 	return hide(c, pk), nil

@@ -33,7 +33,7 @@ type listener struct {
 
 var _ listeners.Listener = (*listener)(nil)
 
-// conn carries what belongs to a connection and not to a session. ackID, bucket
+// conn carries what belongs to a connection and not to a session. ackID, budget
 // and scanning are used by the connection's reading goroutine only.
 type conn struct {
 	net.Conn
@@ -41,7 +41,7 @@ type conn struct {
 	address string
 	since   time.Time
 	ackID   uint16
-	bucket  bucket
+	budget  *budget       // of the name that has logged in; nil: unlimited
 	greeted chan struct{} // CONNACK is written
 
 	scanning bool          // holds the index for a subscription
@@ -50,9 +50,8 @@ type conn struct {
 }
 
 func newConn(accepted net.Conn) *conn {
-	now := time.Now()
 	return &conn{
-		Conn: accepted, raw: accepted, address: addressOf(accepted), since: now, bucket: newBucket(now, publishBurst, publishRatePerSecond),
+		Conn: accepted, raw: accepted, address: addressOf(accepted), since: time.Now(),
 		greeted: make(chan struct{}), gone: make(chan struct{}),
 	}
 }

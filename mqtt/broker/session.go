@@ -144,6 +144,7 @@ func takenOver(cl *mochi.Client) bool {
 // late for the copy finds the mark, and is moved by hand. One that comes just
 // in time may arrive twice.
 func (h *hook) OnQosPublish(cl *mochi.Client, pk packets.Packet, _ int64, _ int) {
+	h.keeps(cl, pk)
 	if pk.FixedHeader.Type != packets.Publish || !cl.IsTakenOver() || cl.Properties.Clean {
 		return
 	}

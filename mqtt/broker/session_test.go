@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -116,6 +117,50 @@ func TestPacketIdentifiersOfTwoDirections(t *testing.T) {
 		if granted := again.subscribe(id, "in"); granted != 1 {
 			t.Errorf("SUBSCRIBE %d: %#x", id, granted)
 		}
+	}
+}
+
+// A message that asks for no acknowledgement gets none, also behind one that did.
+func TestNoAcknowledgementUnasked(t *testing.T) {
+	t.Parallel()
+	r := dialRaw(t, mqtttest.StartBroker(t).Addr(), "till")
+	for _, id := range []uint16{5, 0, 6} {
+		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+		if p.TopicName, p.MessageID = "out", id; id > 0 {
+			p.Qos = 1
+		}
+		if r.send(p); id == 0 {
+			continue
+		}
+		if ack, ok := r.read().(*packets.PubackPacket); !ok || ack.MessageID != id {
+			t.Errorf("got %v, want PUBACK %d", ack, id)
+		}
+	}
+}
+
+// A broker that is about to close waits for who has not acknowledged yet, as long
+// as it may, and for nobody else.
+func TestSettleWaitsForAcknowledgements(t *testing.T) {
+	t.Parallel()
+	b := mqtttest.StartBroker(t)
+	r := dialRaw(t, b.Addr(), "till")
+	if r.subscribe(7, "in") != 1 {
+		t.Fatal("not subscribed")
+	}
+	mqtttest.MustConnect(t, b.LocalURL()).Send(t, "in", "x", false)
+	id := r.read().(*packets.PublishPacket).MessageID
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if b.Settle(short); short.Err() == nil {
+		t.Error("it has not waited")
+	}
+	ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
+	ack.MessageID = id
+	r.send(ack)
+	long, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if b.Settle(long); long.Err() != nil {
+		t.Error("it waits for nobody")
 	}
 }
 

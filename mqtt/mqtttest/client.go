@@ -9,7 +9,9 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
-const clientPatience = 10 * time.Second
+// clientPatience is long: a login computes a hash that is slow on purpose, and
+// slower still under the race detector beside other tests.
+const clientPatience = time.Minute
 
 // IsProbe tells a link's loop-back topic.
 func IsProbe(topic string) bool { return strings.Contains(topic, "/node/probe/") }
