@@ -35,6 +35,7 @@ var forbidden = map[string][]string{
 	"daemon/enrol":      {"fiscal", "spool", "devices", "mqtt"},
 	"daemon/localca":    {"fiscal", "spool", "devices", "mqtt"},
 	"daemon/secretfile": {"fiscal", "spool", "devices", "mqtt"},
+	"owner":             {"fiscal", "spool", "devices", "mqtt", "daemon", "cmd"},
 	"packaging":         {"fiscal", "spool", "devices", "mqtt", "daemon", "cmd"},
 	"tools":             {"fiscal", "spool", "devices", "mqtt", "daemon", "cmd"},
 }
