@@ -134,7 +134,7 @@ func rawCandidate(b testing.TB, added time.Duration) func([][]byte) error {
 }
 
 func openCandidate(b testing.TB) *bolt.DB {
-	db, err := bolt.Open(filepath.Join(b.TempDir(), "db"), fileMode, &bolt.Options{FreelistType: bolt.FreelistMapType, InitialMmapSize: mapLarge})
+	db, err := bolt.Open(filepath.Join(b.TempDir(), "db"), fileMode, &bolt.Options{FreelistType: bolt.FreelistArrayType, InitialMmapSize: mapLarge})
 	if err == nil {
 		err = db.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("b")); return err })
 	}

@@ -13,6 +13,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"kassad/fiscal"
+	"kassad/owner"
 )
 
 // Fault is one thing that is wrong with a store.
@@ -111,6 +112,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
+	owner.Inherit(out)
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Close())
 }

@@ -39,9 +39,13 @@ type File interface {
 // fileMode keeps receipts from other users of the computer.
 const fileMode = 0o600
 
-// NoRoom tells that an error means: the disk, or the quota on it, is used up. It
-// serves those who keep small files beside the store.
-func NoRoom(err error) bool { return errors.Is(err, ErrFull) || isFull(err) }
+// NoRoom tells that an error means: the disk, or the quota on it, is used up, and
+// what was asked for may be tried again. A store that has ended for want of room,
+// behind its own back, is ErrStore and nothing else. It serves those who keep small
+// files beside the store, too.
+func NoRoom(err error) bool {
+	return !errors.Is(err, ErrStore) && (errors.Is(err, ErrFull) || isFull(err))
+}
 
 // ownDisk is the computer's.
 type ownDisk struct{}

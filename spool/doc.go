@@ -58,5 +58,7 @@
 // The freelist is written with each commit (no NoFreelistSync). Without it
 // opening 100 000 documents takes 54 ms instead of 2 ms with a warm cache,
 // because every page of the file is read; on a till's cold disk that is the
-// difference. The journal only grows, so the list is short.
+// difference. What retention and the pin let go is thousands of pages, so the
+// list is kept sorted (an array): bbolt's map of it is sorted for each commit,
+// which took half of the time of a sale after a million others.
 package spool

@@ -90,6 +90,29 @@ func TestAForeignDocumentMayTurnOutOurs(t *testing.T) {
 	})
 }
 
+// Who tells of a document again, and knows less, takes nothing away: it is found by
+// its key, and its sign tells it from another one.
+func TestWhatIsKnownOfADocumentStays(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	key := fiscal.Key("root", "a")
+	update(t, s, func(tx *Tx) error {
+		return tx.PutDocument(Entry{FN: storage, FD: 7, Sign: 7919, Key: key, Foreign: true})
+	})
+	r := done(accept(t, s, sale("a")), 7)
+	r.Receipt.Sign, r.Receipt.Key = 0, ""
+	update(t, s, func(tx *Tx) error { return tx.Put(r) })
+	view(t, s, func(tx *Tx) error {
+		if e, ok, err := tx.DocumentByKey(key); !ok || err != nil || e.RecordID != "a" || e.Sign != 7919 || e.Key != key || e.Foreign {
+			t.Errorf("%+v %v %v", e, ok, err)
+		}
+		return nil
+	})
+	if err := s.Update(func(tx *Tx) error { return tx.PutDocument(Entry{FN: storage, FD: 7, Sign: 1, RecordID: "a"}) }); !errors.Is(err, ErrTaken) {
+		t.Errorf("another sign: %v", err)
+	}
+}
+
 func TestWhoMadeNothingHasNoDocument(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -181,6 +204,36 @@ func TestShiftSums(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A shift is found before documents of which nobody has told the shift, however many
+// they are.
+func TestShiftBeforeOnesWithoutAShift(t *testing.T) {
+	t.Parallel()
+	for _, unknown := range []uint32{0, 1, 9, 40} {
+		s := start(t)
+		receipt(t, s, "a", fiscal.VerbSale, 16, 1, nil)
+		receipt(t, s, "b", fiscal.VerbSale, 17, 2, nil)
+		receipt(t, s, "c", fiscal.VerbSale, 17, 3, nil)
+		update(t, s, func(tx *Tx) error {
+			for fd := uint32(4); fd < 4+unknown; fd++ {
+				if err := tx.PutDocument(Entry{FN: storage, FD: fd, Foreign: true}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		view(t, s, func(tx *Tx) error {
+			for shift, want := range map[uint32]uint32{16: 1, 17: 2, 18: 0} {
+				sums, err := tx.ShiftSums(storage, shift)
+				docs, _, derr := tx.ShiftDocuments(storage, shift)
+				if err != nil || derr != nil || sums.Receipts != want || len(docs) != int(want) {
+					t.Errorf("%d of no shift, shift %d: %d receipts, %d documents, %v", unknown, shift, sums.Receipts, len(docs), errors.Join(err, derr))
+				}
+			}
+			return nil
+		})
+	}
 }
 
 func TestPrune(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,62 @@ func TestDiskFull(t *testing.T) {
 			t.Error(faults, err)
 		}
 	})
+}
+
+// fullAtCommit is a disk that has no room for what bbolt writes by itself, although
+// its place was made before: a file system that copies on write.
+type fullAtCommit struct {
+	spool.Disk
+	full bool
+}
+
+func (d *fullAtCommit) Commit(index string, write func() error) error {
+	if d.full {
+		return syscall.ENOSPC
+	}
+	return d.Disk.Commit(index, write)
+}
+
+// TestFullAtCommit: a change that is in the log and finds no room in the index is
+// made by the next start. Until then the store answers nothing: whoever took that
+// for a full disk, on which nothing has happened, would refuse what is kept, or
+// wait for ever.
+func TestFullAtCommit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	options := spooltest.NewDisk(dir).Options()
+	disk := &fullAtCommit{Disk: options.Disk}
+	options.Disk = disk
+	path := filepath.Join(dir, "kassad.db")
+	s, err := spool.Open(path, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk.full = true
+	for range 2 { // the second finds the store ended
+		err := s.Update(func(tx *spool.Tx) error {
+			_, _, err := tx.Accept(spool.Sale("sale"))
+			return err
+		})
+		if !errors.Is(err, spool.ErrStore) || errors.Is(err, spool.ErrFull) || spool.NoRoom(err) {
+			t.Errorf("%v; no room: %t", err, spool.NoRoom(err))
+		}
+	}
+	_ = s.Close() // it says so again
+	disk.full = false
+	s, err = spool.Open(path, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.View(func(tx *spool.Tx) error {
+		if _, found, err := tx.ByID("sale"); err != nil || !found {
+			t.Errorf("after a start: %t, %v", found, err)
+		}
+		return nil
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestFailedFlush: nothing is answered that is not on the disk, and the store

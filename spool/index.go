@@ -57,7 +57,7 @@ func openBolt(path string, lockWait time.Duration, mapBytes int, readOnly bool) 
 		}
 	}()
 	o := bolt.Options{
-		Timeout: lockWait, FreelistType: bolt.FreelistMapType, ReadOnly: readOnly, PreLoadFreelist: true, NoGrowSync: true,
+		Timeout: lockWait, FreelistType: bolt.FreelistArrayType, ReadOnly: readOnly, PreLoadFreelist: true, NoGrowSync: true,
 		InitialMmapSize: mapBytes, NoStatistics: false,
 		OpenFile: func(name string, flag int, _ os.FileMode) (*os.File, error) {
 			file, err = openFile(name, flag)

@@ -66,7 +66,7 @@ func TestTombstone(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	update(t, s, func(tx *Tx) error {
-		return errors.Join(tx.Tombstone("a", wall), tx.Tombstone("a", wall.Add(time.Hour)))
+		return errors.Join(tx.Tombstone("a", wall.Add(-time.Hour)), tx.Tombstone("a", wall.Add(time.Hour)))
 	})
 	view(t, s, func(tx *Tx) error {
 		if _, ok, err := tx.ByID("a"); ok || err != nil || !tx.Tombstoned("a") {
@@ -77,6 +77,9 @@ func TestTombstone(t *testing.T) {
 	got, how := acceptAs(t, s, sale("a"))
 	if how != Tombstoned || got.State != fiscal.Cancelled || got.FinalSeq != 1 || got.FinalAt.IsZero() {
 		t.Errorf("late arrival: %v %+v", how, got)
+	}
+	if !got.FinalAt.Equal(got.AcceptedAt) { // not when it was barred: who asks since a time has not heard of it
+		t.Errorf("it has ended at %v, it came at %v", got.FinalAt, got.AcceptedAt)
 	}
 	if _, how = acceptAs(t, s, sale("a")); how != Duplicate {
 		t.Errorf("repeat of the late arrival: %v", how)
@@ -160,6 +163,30 @@ func TestQueueKeepsOrderAndFollowsTheRoute(t *testing.T) {
 	})
 }
 
+// A command that goes to another backend as it is leaves the queue of the first: a
+// start would find it with the wrong one.
+func TestQueueFollowsWhatOnlyMoves(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	r := accept(t, s, sale("a"))
+	for _, device := range []string{"back", "lifepay", "front"} {
+		before := r.Device
+		r.Device = device
+		update(t, s, func(tx *Tx) error { return tx.Put(r) })
+		view(t, s, func(tx *Tx) error {
+			was, err := tx.Queue(before)
+			is, ierr := tx.Queue(device)
+			if err != nil || ierr != nil || len(was) != 0 || len(is) != 1 || is[0].Device != device {
+				t.Errorf("from %s to %s: %d and %d, %v", before, device, len(was), len(is), errors.Join(err, ierr))
+			}
+			return nil
+		})
+	}
+	if faults, err := s.Check(); err != nil || len(faults) > 0 {
+		t.Errorf("%v, %v", faults, err)
+	}
+}
+
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -179,6 +206,29 @@ func TestSummary(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// The oldest is that of all devices, whatever their names.
+func TestOldestOfTwoDevices(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"back", "front"} {
+		s := start(t)
+		for i := range 4 {
+			r := sale(fmt.Sprint(i))
+			r.AcceptedAt = wall.Add(time.Duration(i) * time.Minute)
+			if r.Device = first; i%2 == 1 {
+				r.Device = map[string]string{"back": "front", "front": "back"}[first]
+			}
+			accept(t, s, r)
+		}
+		view(t, s, func(tx *Tx) error {
+			got, err := tx.Summary()
+			if err != nil || !got.Oldest.Equal(wall) || got.ByDevice["back"] != 2 || got.ByDevice["front"] != 2 {
+				t.Errorf("%s is first: %+v %v", first, got, err)
+			}
+			return nil
+		})
+	}
 }
 
 // TestPutRefusesTheImpossible: a broken invariant stops the process.
@@ -268,6 +318,27 @@ func TestFinals(t *testing.T) {
 		}
 		if got, _ = tx.FinalsSinceTime("till0", wall.Add(time.Hour*24), n); got != nil {
 			t.Errorf("since tomorrow: %d", len(got))
+		}
+		return nil
+	})
+}
+
+// A clock that is wrong now and then hides no answer from who asks since a time.
+func TestFinalsSinceATimeByAClockThatJumps(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const n = 3 * staleRun
+	for i := range n {
+		r := sale(fmt.Sprint(i))
+		r.AcceptedAt = wall.Add(time.Hour)
+		if i%2 == 1 {
+			r.AcceptedAt = wall.Add(-time.Hour)
+		}
+		finish(t, s, accept(t, s, r), uint32(i+1))
+	}
+	view(t, s, func(tx *Tx) error {
+		if got, err := tx.FinalsSinceTime("till1", wall, 2*n); err != nil || len(got) != n || got[0].ID != "0" {
+			t.Errorf("%d of %d, %v", len(got), n, err)
 		}
 		return nil
 	})

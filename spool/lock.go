@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"kassad/owner"
 )
 
 const (
@@ -18,6 +20,7 @@ func lockStore(path string, wait time.Duration, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	owner.Inherit(f)
 	for began := time.Now(); ; {
 		err := lockFile(f)
 		if err == nil {
