@@ -14,7 +14,7 @@ import (
 const (
 	abandonedEvery = 10 * time.Minute
 	abandonedFor   = 72 * time.Hour
-	abandonedScan  = 2000 // newest commands
+	abandonedScan  = 20_000 // newest commands: of three days in a busy shop
 )
 
 // watchAbandoned asks the services that can be asked what became of attempts
@@ -37,9 +37,14 @@ func (d *Daemon) watchAbandoned(ctx context.Context) error {
 
 func (d *Daemon) askAbandoned(ctx context.Context, now time.Time) error {
 	var records []fiscal.Record
-	err := d.spool.View(func(tx *spool.Tx) (err error) {
-		records, err = tx.RecordsBefore(0, abandonedScan)
-		return err
+	err := d.spool.View(func(tx *spool.Tx) error {
+		records = nil
+		return newestFirst(tx, abandonedScan, func(r fiscal.Record) bool {
+			if len(r.Tried) > 0 {
+				records = append(records, r)
+			}
+			return true
+		})
 	})
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func TestAskAbandoned(t *testing.T) {
 		}
 	})
 	for range 2 { // the second time it is known
-		if err := d.askAbandoned(ctx, time.Now()); err != nil {
+		if err := d.askAbandoned(ctx, time.Now().Add(abandonedFor-time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}

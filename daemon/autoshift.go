@@ -3,10 +3,23 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"kassad/fiscal"
 )
+
+// autoClose and autoOpen begin the ids of automatic documents, which anybody can
+// tell beforehand: no terminal may use or bar one.
+const (
+	autoClose = "auto-close-"
+	autoOpen  = "auto-open-"
+)
+
+// ofKassad tells whether an id is that of an automatic document.
+func ofKassad(id string) bool {
+	return strings.HasPrefix(id, autoClose) || strings.HasPrefix(id, autoOpen)
+}
 
 // healShift closes a shift that is over 24 hours and opens the next one, each
 // as a record of its own, before the document's baseline is taken (design
@@ -25,7 +38,7 @@ func (w *worker) healShift(ctx context.Context, r fiscal.Record, refusal error) 
 		return false
 	}
 	shift := st.Shift.Number
-	closing, opening := fmt.Sprintf("auto-close-%s-%d", st.FN.Serial, shift), fmt.Sprintf("auto-open-%s-%d", st.FN.Serial, shift+1)
+	closing, opening := fmt.Sprintf("%s%s-%d", autoClose, st.FN.Serial, shift), fmt.Sprintf("%s%s-%d", autoOpen, st.FN.Serial, shift+1)
 	switch {
 	case st.Shift.Open && !st.Shift.Expired:
 		return true // somebody else was faster
@@ -43,7 +56,7 @@ func (w *worker) closedByUs(id string) bool {
 	if err != nil {
 		w.fail(err)
 	}
-	return found && r.State == fiscal.Done
+	return found && r.State == fiscal.Done && r.Terminal == ""
 }
 
 // automatic makes a shift document under an id that cannot be made twice, in

@@ -95,16 +95,20 @@ func (k *desk) callback(topic mqtt.Topic, in mqtt.Incoming) {
 		return
 	}
 	handle := func() bool { return known.handle(c.Path, c.ContentType, c.Body) != http.StatusInternalServerError }
-	k.put(c.Path, func() {
-		if handle() {
-			in.Ack()
-			return
+	k.put(c.Path, func() { k.acknowledgeStored(handle, in.Ack) })
+}
+
+// acknowledgeStored calls ack when handle has succeeded: at once, or later. Until
+// then the broker keeps the callback.
+func (k *desk) acknowledgeStored(handle func() bool, ack func()) {
+	if handle() {
+		ack()
+		return
+	}
+	k.group.Go(func() {
+		if insist(k.ctx, handle) {
+			ack()
 		}
-		k.group.Go(func() {
-			if insist(k.ctx, handle) {
-				in.Ack()
-			}
-		})
 	})
 }
 

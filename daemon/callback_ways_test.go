@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,9 +19,10 @@ import (
 	"kassad/fiscal"
 	"kassad/mqtt"
 	"kassad/mqtt/mqtttest"
+	"kassad/spool/spooltest"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // cloudShop is a daemon whose only backend is a service that takes everything
 // and says nothing more by itself.
@@ -30,6 +32,7 @@ type cloudShop struct {
 	broker  string
 	answers chan mqtt.Reply
 	urls    chan string // callback_url of each document
+	disk    *spooltest.Disk
 	// hasty, if not nil, is called with a callback_url before the document is
 	// answered.
 	hasty func(url string)
@@ -72,7 +75,8 @@ func startCloudShop(t *testing.T, change func(*Config), hasty func(url string)) 
 		t.Fatal(err)
 	}
 	ready := make(chan string, 1)
-	d, err := New(cfg, Options{Log: mqtttest.Log(t), Version: "test", Ready: func(broker string) { ready <- broker }})
+	s.disk = spooltest.NewDisk(cfg.DataDir)
+	d, err := New(cfg, Options{Log: mqtttest.Log(t), Version: "test", Store: s.disk.Options(), Ready: func(broker string) { ready <- broker }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,6 +280,25 @@ func TestCallbackInsists(t *testing.T) {
 			t.Error("heard after the end")
 		}
 	})
+}
+
+// A callback is acknowledged to the broker once it is stored, be it later, and
+// never if it is not.
+func TestCallbackIsAcknowledgedWhenStored(t *testing.T) {
+	t.Parallel()
+	for good, want := range map[int]time.Duration{1: 0, 2: insistEvery, insistMax + 1: insistMax * insistEvery, insistMax + 2: -1} {
+		synctest.Test(t, func(t *testing.T) {
+			k, calls, begun, acked := &desk{ctx: t.Context()}, 0, time.Now(), []time.Duration{}
+			k.acknowledgeStored(func() bool { calls++; return calls == good }, func() { acked = append(acked, time.Since(begun)) })
+			k.wait()
+			if want < 0 && len(acked) == 0 {
+				return
+			}
+			if !slices.Equal(acked, []time.Duration{want}) {
+				t.Errorf("stored by call %d: acknowledged after %v, want %v", good, acked, want)
+			}
+		})
+	}
 }
 
 func TestCallbackConfig(t *testing.T) {

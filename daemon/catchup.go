@@ -27,30 +27,54 @@ func (w *worker) checked(ctx context.Context, r fiscal.Record, base fiscal.Basel
 	if err := w.catchUp(ctx, base.Storage, base.LastFD); err != nil {
 		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
 	}
-	entry, found, err := w.journal.documentByKey(r.Document.Key)
-	switch {
-	case err != nil:
-		w.fail(err)
-		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeStoreFault)}
-	case found && ours(entry, r):
-		return fiscal.Event{Kind: fiscal.EventRecovered, Receipt: w.receiptOf(entry, r, base.Device)}
-	case found:
-		return fiscal.Event{Kind: fiscal.EventHeld, Err: fiscal.Refuse(fiscal.CodeClosedByOther, "",
-			fmt.Sprintf("document %d carries our key and another kind or total", entry.FD))}
+	if ev, known := w.byKey(r, base.Device); known {
+		return ev
 	}
 	w.compare(base.Storage, base.Counters)
 	doubt, err := w.unproved(r, base)
 	if err == nil && doubt == nil {
 		doubt, err = w.elsewhere(r)
 	}
+	if err == nil && doubt == nil {
+		doubt, err = w.exchanged(r, base)
+	}
+	if err != nil {
+		w.fail(err)
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeStoreFault)}
+	}
+	if ev, doubtful := doubted(r, doubt); doubtful {
+		return ev
+	}
+	return fiscal.Event{Kind: fiscal.EventPrepared, Baseline: base}
+}
+
+// byKey is what becomes of a command whose key a document of the journal has.
+func (w *worker) byKey(r fiscal.Record, device string) (ev fiscal.Event, known bool) {
+	entry, found, err := w.journal.documentByKey(r.Document.Key)
 	switch {
 	case err != nil:
 		w.fail(err)
-		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeStoreFault)}
-	case doubt != nil && !r.Approved:
-		return fiscal.Event{Kind: fiscal.EventHeld, Err: doubt}
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeStoreFault)}, true
+	case found && ours(entry, r):
+		return fiscal.Event{Kind: fiscal.EventRecovered, Receipt: w.receiptOf(entry, r, device)}, true
+	case found:
+		return fiscal.Event{Kind: fiscal.EventHeld, Err: fiscal.Refuse(fiscal.CodeClosedByOther, "",
+			fmt.Sprintf("document %d carries our key and another kind or total", entry.FD))}, true
 	}
-	return fiscal.Event{Kind: fiscal.EventPrepared, Baseline: base}
+	return fiscal.Event{}, false
+}
+
+// doubted is what becomes of a command that may be made already, unless a person
+// has approved it.
+func doubted(r fiscal.Record, doubt *fiscal.Error) (ev fiscal.Event, doubtful bool) {
+	switch {
+	case doubt == nil || r.Approved:
+		return fiscal.Event{}, false
+	case doubt.Code == fiscal.CodePrinterBusy: // another one is about to be read
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: doubt}, true
+	default:
+		return fiscal.Event{Kind: fiscal.EventHeld, Err: doubt}, true
+	}
 }
 
 // unproved tells why an old command may have been carried out already by a
@@ -78,33 +102,36 @@ func (w *worker) unproved(r fiscal.Record, base fiscal.Baseline) (*fiscal.Error,
 		return fiscal.Refuse(fiscal.CodeClosedByOther, "at", fmt.Sprintf("document %d has no key and may be this command's", fd)), nil
 	case r.Verb.Class() == fiscal.ClassRecord:
 		return w.unprovedCash(r, base)
-	default:
+	case base.Already != nil:
 		return nil, nil // the state of the shift tells
+	default:
+		return w.unprovedReport(r, base)
 	}
 }
 
-// elsewhere tells why a receipt that was settled before a journal was lost may
-// be in a cloud of its route: no cloud can be searched (design 5.9).
-func (w *worker) elsewhere(r fiscal.Record) (*fiscal.Error, error) {
-	if !r.Verb.Receipt() || !w.router.hasCloud(r.Route, w.cfg.Name) {
-		return nil, nil
-	}
-	rebuilt, err := w.journal.rebuiltAt()
-	if err != nil || !r.Document.At.Before(rebuilt) {
+// unprovedReport looks for the report of a shift that only a lost journal knew:
+// the shift may be another one by now, and that one is not to be ended.
+func (w *worker) unprovedReport(r fiscal.Record, base fiscal.Baseline) (*fiscal.Error, error) {
+	lost, err := w.journal.lossAt()
+	if err != nil || !r.Document.At.Before(lost) {
 		return nil, err
 	}
-	return fiscal.Refuse(fiscal.CodeNeedsPerson, "at", "the journal of that time was lost, and a cloud of the route may have this sale"), nil
+	form := byte(fiscal.FormShiftOpen)
+	if r.Verb == fiscal.VerbShiftClose {
+		form = fiscal.FormShiftClose
+	}
+	fd, err := w.journal.unclaimedReport(base.Storage, form, wallClock(r.Document.At.Local()).Add(-clockSkew))
+	if err != nil || fd == 0 {
+		return nil, err
+	}
+	return fiscal.Refuse(fiscal.CodeClosedByOther, "at", fmt.Sprintf("report %d may be this command's: the journal of that time was lost", fd)), nil
 }
 
 // unprovedCash looks for cash movements that only a lost journal knew: the
 // storage has no documents of them, and a shift that was closed since has taken
 // the counters with it.
 func (w *worker) unprovedCash(r fiscal.Record, base fiscal.Baseline) (*fiscal.Error, error) {
-	lost, err := w.journal.lostAt(base.Storage)
-	if err != nil {
-		return nil, err
-	}
-	rebuilt, err := w.journal.rebuiltAt()
+	lost, err := w.journal.lossAt()
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +139,7 @@ func (w *worker) unprovedCash(r fiscal.Record, base fiscal.Baseline) (*fiscal.Er
 	if err != nil {
 		return nil, err
 	}
-	if r.Document.At.Before(lost) || r.Document.At.Before(rebuilt) || *own.CashIn != base.CashIn || *own.CashOut != base.CashOut {
+	if r.Document.At.Before(lost) || *own.CashIn != base.CashIn || *own.CashOut != base.CashOut {
 		return fiscal.Refuse(fiscal.CodeNeedsPerson, "at", "the drawer may have this movement already: the journal does not know all of it"), nil
 	}
 	return nil, nil
@@ -148,16 +175,25 @@ func (w *worker) catchUp(ctx context.Context, fn string, last uint32) error {
 		w.fail(err)
 		return err
 	}
-	if last < known {
-		return fiscal.Refuse(fiscal.CodeFNFault, "", fmt.Sprintf("FN %s says its last document is %d, the journal has %d", fn, last, known))
-	}
-	if last == known {
-		return nil
-	}
 	reader, ok := w.backend.(fiscal.DocumentReader)
-	if !ok {
-		return nil
+	switch {
+	case last < known:
+		return fiscal.Refuse(fiscal.CodeFNFault, "", fmt.Sprintf("FN %s says its last document is %d, the journal has %d", fn, last, known))
+	case last > known && ok:
+		err = w.readAfter(ctx, reader, fn, known, last)
 	}
+	if err != nil {
+		return err
+	}
+	if err := w.noteSearched(fn); err != nil {
+		w.fail(err)
+		return err
+	}
+	return nil
+}
+
+// readAfter reads back what comes after the last document that the journal knows.
+func (w *worker) readAfter(ctx context.Context, reader fiscal.DocumentReader, fn string, known, last uint32) error {
 	if known == 0 {
 		return w.firstSight(ctx, reader, fn, last)
 	}
@@ -191,7 +227,7 @@ func (w *worker) readBack(ctx context.Context, reader fiscal.DocumentReader, fn 
 // a document whose requisites are not kept may be that of any command.
 func (w *worker) learn(fn string, doc fiscal.ArchivedDocument) error {
 	if doc.Key != "" && w.lostFN != fn && !w.awaited(doc.Key) {
-		if err := w.journal.lost(fn, time.Now()); err != nil {
+		if err := w.journal.lost(w.began); err != nil {
 			w.fail(err)
 			return err
 		}

@@ -107,6 +107,54 @@ func TestKeyInTheStorageIsTheAnswer(t *testing.T) {
 	}
 }
 
+// A report of a shift that only a lost journal knew has no key: sent again, it is
+// for a person where one stands that it may be.
+func TestReportOfALostJournal(t *testing.T) {
+	t.Parallel()
+	settled := time.Now().Add(-time.Hour)
+	report := func(fd uint32, form byte, at time.Time) fiscal.ArchivedDocument {
+		return fiscal.ArchivedDocument{FD: fd, Form: form, At: wallClock(at), Full: true}
+	}
+	for name, c := range map[string]struct {
+		verb    fiscal.Verb
+		lost    time.Duration // after the command
+		report  fiscal.ArchivedDocument
+		already bool
+		held    bool
+	}{
+		"closed since":              {fiscal.VerbShiftClose, time.Minute, report(4, fiscal.FormShiftClose, settled.Add(time.Second)), false, true},
+		"opened since":              {fiscal.VerbShiftOpen, time.Minute, report(4, fiscal.FormShiftOpen, settled.Add(time.Second)), false, true},
+		"closed, and not opened":    {fiscal.VerbShiftClose, time.Minute, report(4, fiscal.FormShiftClose, settled.Add(time.Second)), true, false},
+		"closed before":             {fiscal.VerbShiftClose, time.Minute, report(4, fiscal.FormShiftClose, settled.Add(-time.Hour)), false, false},
+		"the other report":          {fiscal.VerbShiftClose, time.Minute, report(4, fiscal.FormShiftOpen, settled.Add(time.Second)), false, false},
+		"of after the loss":         {fiscal.VerbShiftClose, -time.Minute, report(4, fiscal.FormShiftClose, settled.Add(time.Second)), false, false},
+		"a minute fast is no other": {fiscal.VerbShiftClose, time.Minute, report(4, fiscal.FormShiftClose, settled.Add(-time.Minute)), false, true},
+		"none":                      {fiscal.VerbShiftClose, time.Minute, fiscal.ArchivedDocument{}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := bareWorker(t, storedFN, c.report)
+			w.began = time.Now()
+			if err := w.journal.rebuilt(settled.Add(c.lost)); err != nil {
+				t.Fatal(err)
+			}
+			base := fiscal.Baseline{Storage: storedFN, LastFD: c.report.FD}
+			if c.already {
+				base.Already = &fiscal.Receipt{Kind: string(c.verb)}
+			}
+			r := fiscal.Record{ID: "a", Verb: c.verb, Device: "front", Document: fiscal.Document{Verb: c.verb, Key: w.journal.key("a"), At: settled}}
+			ev := w.checked(t.Context(), r, base)
+			if held := ev.Kind == fiscal.EventHeld && ev.Err.Code == fiscal.CodeClosedByOther; held != c.held || !held && ev.Kind != fiscal.EventPrepared {
+				t.Errorf("%v, %v", ev.Kind, ev.Err)
+			}
+			r.Approved = true
+			if ev := w.checked(t.Context(), r, base); ev.Kind != fiscal.EventPrepared {
+				t.Errorf("a person says so: %v, %v", ev.Kind, ev.Err)
+			}
+		})
+	}
+}
+
 // An attempt on a printer was given up, and its document turns up when the
 // storage is read back: it is late, and told of.
 func TestLateDocumentOfAPrinter(t *testing.T) {

@@ -101,22 +101,6 @@ type ManagerConfig struct {
 	Ops []string `toml:"ops"` // operations; ["*"] for all
 }
 
-// Duration is a time in the notation of Go: "24h", "30s".
-type Duration time.Duration
-
-// UnmarshalText reads "24h".
-func (d *Duration) UnmarshalText(b []byte) error {
-	v, err := time.ParseDuration(string(b))
-	if err != nil || v < 0 {
-		return fmt.Errorf("%q is not a duration such as 30s, 15m or 24h", b)
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// MarshalText prints "24h0m0s".
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
 // Roles of a link.
 const (
 	RoleShop   = "shop"
@@ -146,7 +130,7 @@ func DefaultConfig() Config {
 func LoadConfig(path string) (Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return Config{}, fmt.Errorf("config: %w (kassad config init prints a sample)", err)
+		return Config{}, fmt.Errorf("config: %w", err)
 	}
 	c, err := ParseConfig(text)
 	if err != nil {
@@ -164,6 +148,7 @@ func LoadConfig(path string) (Config, error) {
 // shows its line.
 func ParseConfig(text []byte) (Config, error) {
 	c := DefaultConfig()
+	text = strict.WithoutMark(text)
 	if err := strict.Decode(text, &c); err != nil {
 		return c, err
 	}
@@ -247,6 +232,7 @@ func (c Config) Validate() error {
 	if !c.Broker.Enabled && len(c.MQTT) == 0 {
 		bad("broker.enabled = false and no [[mqtt]]: terminals could not reach kassad; enable one of them")
 	}
+	errs = append(errs, c.validateDurations()...)
 	errs = append(errs, c.Broker.validate()...)
 	for i, l := range c.MQTT {
 		errs = append(errs, l.validate(fmt.Sprintf("mqtt[%d]", i))...)

@@ -167,7 +167,7 @@ func (c *BIFITConfig) fill() {
 }
 
 func (c CloudConfig) validate(section string) []error {
-	var errs []error
+	errs := c.validateDurations(section)
 	if c.BaseURL != "" {
 		if err := web.CheckBase(c.BaseURL); err != nil {
 			errs = append(errs, fmt.Errorf("%s.base_url: %w", section, err))

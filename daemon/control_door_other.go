@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+
+	"kassad/owner"
 )
 
 const controlMode = 0o600
@@ -43,6 +45,7 @@ func openControl(path string) (net.Listener, error) {
 	if err := os.Chmod(path, controlMode); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	owner.InheritPath(path)
 	return l, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -146,7 +147,7 @@ func New(cfg Config, opt Options) (*Daemon, error) {
 }
 
 func (d *Daemon) build() (err error) {
-	if d.id, err = establish(d.spool); err != nil {
+	if d.id, err = establish(d.spool, d.started); err != nil {
 		return fmt.Errorf("identity: %w", err)
 	}
 	if err := d.clearOldAlerts(); err != nil {
@@ -159,7 +160,9 @@ func (d *Daemon) build() (err error) {
 	info := func(name string) *fiscal.Info { return d.view(name).Info }
 	d.journal = &journal{
 		spool: d.spool, topics: d.topics, kick: d.kick, moved: d.spoolChanged, told: d.told, policies: map[string]fiscal.Policy{}, info: info,
+		ending: d.reconciler.noteDue,
 	}
+	d.journal.backends = func(route string) []string { return slices.Clone(d.router.routes[route].Backends) }
 	d.router = &router{routes: d.cfg.routes(), workers: d.workers, alerts: d.alerts, info: info}
 	if err := d.buildLinks(); err != nil {
 		return err
@@ -177,6 +180,7 @@ func (d *Daemon) build() (err error) {
 			return fmt.Errorf("device %s: %w", dc.Name, err)
 		}
 		d.workers[dc.Name] = d.newWorker(dc, backend)
+		d.journal.printers = append(d.journal.printers, dc.Name)
 	}
 	if err := d.addClouds(); err != nil {
 		return err
@@ -212,6 +216,10 @@ func (d *Daemon) newWorker(dc DeviceConfig, backend fiscal.Backend) *worker {
 
 // fail ends the daemon: the store cannot be trusted any more.
 func (d *Daemon) fail(err error) {
+	if spool.NoRoom(err) { // it heals, and an end would answer nobody
+		d.log.Error("the disk is full", "err", err)
+		return
+	}
 	select {
 	case d.fatal <- err:
 	default: // one reason is enough

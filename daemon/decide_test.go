@@ -23,7 +23,7 @@ func bareJournal(t *testing.T, fn string) *journal {
 	}
 	t.Cleanup(func() { s.Close() })
 	return &journal{
-		spool: s, topics: topics, kick: func() {}, moved: func() {}, told: func(fiscal.Record) {},
+		spool: s, topics: topics, backends: func(string) []string { return nil }, kick: func() {}, moved: func() {}, told: func(fiscal.Record) {},
 		info: func(string) *fiscal.Info {
 			return &fiscal.Info{Storage: fn, Registration: "0000000001012345", FFD: "1.05"}
 		},
@@ -97,18 +97,24 @@ func TestDecidedAfterReadBack(t *testing.T) {
 	}
 }
 
-// A movement of cash that is older than the loss of a journal may be in the
-// drawer: a terminal cannot take it back.
-func TestCancelCashOfALostJournal(t *testing.T) {
+// A command that is older than the loss of a journal may be made: a terminal cannot
+// take it back before the storage was read, and cash never.
+func TestCancelOfALostJournal(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		lost    time.Duration // after the command
-		verb    fiscal.Verb
-		refused bool
+		lost     time.Duration // after the command
+		verb     fiscal.Verb
+		searched bool
+		refused  bool
 	}{
-		"cash, lost since":    {time.Hour, fiscal.VerbCashIn, true},
-		"cash, lost before":   {-time.Hour, fiscal.VerbCashIn, false},
-		"receipt, lost since": {time.Hour, fiscal.VerbSale, false}, // its document would be told of
+		"cash, lost since":              {time.Hour, fiscal.VerbCashIn, false, true},
+		"cash, lost since and searched": {time.Hour, fiscal.VerbCashIn, true, true},
+		"cash, lost before":             {-time.Hour, fiscal.VerbCashIn, false, false},
+		"receipt, lost since":           {time.Hour, fiscal.VerbSale, false, true},
+		"receipt, searched since":       {time.Hour, fiscal.VerbSale, true, false},
+		"receipt, lost before":          {-time.Hour, fiscal.VerbSale, false, false},
+		"report, lost since":            {time.Hour, fiscal.VerbShiftClose, false, true},
+		"a print is no document":        {time.Hour, fiscal.VerbText, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,6 +127,9 @@ func TestCancelCashOfALostJournal(t *testing.T) {
 			if err == nil {
 				err = j.rebuilt(now.Add(c.lost))
 			}
+			if err == nil && c.searched {
+				err = j.searched("9999078900000001", now.Add(c.lost).Add(time.Minute))
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,6 +137,42 @@ func TestCancelCashOfALostJournal(t *testing.T) {
 			var refusal *fiscal.Error
 			if c.refused != (errors.As(err, &refusal) && refusal.Code == fiscal.CodeNotBegunOnly) || c.refused == (r.State == fiscal.Cancelled) {
 				t.Errorf("%s, %v", r.State, err)
+			}
+		})
+	}
+}
+
+// A terminal takes back what this journal has never seen. Where the one before may
+// have known it, that is no word about what was made.
+func TestCancelUnseen(t *testing.T) {
+	t.Parallel()
+	const fn = "9999078900000001"
+	now := time.Now()
+	for name, c := range map[string]struct {
+		before  func(*journal) error
+		refused bool
+	}{
+		"of a journal that is whole": {func(*journal) error { return nil }, false},
+		"its document was read back": {func(j *journal) error { _, err := j.learn(fn, stored(3, j.key("a"))); return err }, true},
+		"another's was":              {func(j *journal) error { _, err := j.learn(fn, stored(3, j.key("b"))); return err }, false},
+		"rebuilt an hour ago":        {func(j *journal) error { return j.rebuilt(now.Add(-time.Hour)) }, true},
+		"lost documents since":       {func(j *journal) error { return j.lost(now.Add(-time.Hour)) }, true},
+		"rebuilt the day before":     {func(j *journal) error { return j.rebuilt(now.Add(-25 * time.Hour)) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := bareJournal(t, fn)
+			if err := c.before(j); err != nil {
+				t.Fatal(err)
+			}
+			err := j.tombstone("a", now, lossInMind)
+			var refusal *fiscal.Error
+			if c.refused != (errors.As(err, &refusal) && refusal.Code == fiscal.CodeNotBegunOnly) || !c.refused && err != nil {
+				t.Errorf("%v", err)
+			}
+			r, how, err := j.accept(soldAt(j, now))
+			if err != nil || (how == spool.New) != c.refused || (r.State == fiscal.Cancelled) == c.refused {
+				t.Errorf("then it comes: %v, %s, %v", how, r.State, err)
 			}
 		})
 	}

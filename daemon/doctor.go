@@ -13,6 +13,7 @@ import (
 	"kassad/devices"
 	"kassad/fiscal"
 	"kassad/mqtt"
+	"kassad/owner"
 )
 
 // Limits of what doctor calls good.
@@ -58,6 +59,7 @@ func fsyncTime(dir string) (median, worst time.Duration, err error) {
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
+	owner.Inherit(f)
 	var took []time.Duration
 	for range fsyncProbes {
 		begin := time.Now()

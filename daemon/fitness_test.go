@@ -58,6 +58,11 @@ func TestFitness(t *testing.T) {
 	check("nor what fails after it was prepared", 10, 10*time.Second, fiscal.CodeFNMissing, false)
 	f.worked()
 
+	f.failed(at(0), fiscal.CodePaperOut, true, breakFirst)
+	f.stands(at(1), fiscal.CodePaperOut)
+	f.heal()
+	check("what a status has shown heals with it", 2, 0, "", true)
+
 	f.doubt(at(0), true)
 	f.stands(at(1), fiscal.CodePrinterAway)
 	check("in doubt", 2, 2*time.Second, fiscal.CodeUnknownPending, false)

@@ -108,6 +108,7 @@ func (w *worker) look(ctx context.Context) {
 	} else {
 		view.Link, view.Status = true, st
 		w.introduce(ctx, &view, st)
+		w.readOnce(ctx, st)
 		w.stands = standing(st, time.Now())
 	}
 	w.feel(view)
@@ -171,8 +172,18 @@ func (w *worker) introduce(ctx context.Context, view *deviceView, st fiscal.Stat
 		return
 	}
 	w.info, view.Info = &info, &info
+}
+
+// readOnce reads the storage back as soon as the device is there: after the loss
+// of a journal the other backends of its routes wait for that.
+func (w *worker) readOnce(ctx context.Context, st fiscal.Status) {
+	if w.cloud != nil || w.searchedFN == st.FN.Serial {
+		return
+	}
+	w.calls()
+	defer w.pulse.within(turnMax)
 	if err := w.catchUp(ctx, st.FN.Serial, st.FN.LastFD); err != nil {
-		w.log.Warn("catching up", "device", w.cfg.Name, "err", err)
+		w.log.Debug("catching up", "device", w.cfg.Name, "err", err) // the next document tells, too
 	}
 }
 

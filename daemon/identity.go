@@ -3,14 +3,8 @@ package daemon
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -30,8 +24,9 @@ type identity struct {
 
 const metaIdentity = "identity"
 
-// establish reads the identity, or makes one, and counts the start.
-func establish(s *spool.Spool) (identity, error) {
+// establish reads the identity, or makes one, and counts the start. The first of
+// a journal is noted: a folder that was emptied looks like a first installation.
+func establish(s *spool.Spool, start time.Time) (identity, error) {
 	var id identity
 	err := s.Update(func(tx *spool.Tx) error {
 		id = identity{}
@@ -42,7 +37,11 @@ func establish(s *spool.Spool) (identity, error) {
 		if id.Instance == "" || id.Machine != machine {
 			id.Instance, id.Machine = uuid.NewString(), machine
 		}
-		id.Epoch++
+		if id.Epoch++; id.Epoch == 1 {
+			if err := tx.PutMeta(metaBegun, start.Truncate(time.Second)); err != nil { // tills tell whole seconds
+				return err
+			}
+		}
 		return tx.PutMeta(metaIdentity, id)
 	})
 	id.boot, id.counted = uuid.NewString(), err == nil
@@ -51,49 +50,6 @@ func establish(s *spool.Spool) (identity, error) {
 		return id, nil
 	}
 	return id, err
-}
-
-// epochFile holds the number of the last start beside the journal: a journal
-// that has counted fewer was restored from an older copy, removed or set aside.
-const epochFile = "epoch"
-
-// noteLoss tells of a journal that was damaged, and marks one that may have
-// forgotten something: one whose copies were damaged too, or that has counted
-// fewer starts than the file beside it. The mark is made before the file is
-// written, so that a death between loses no mark.
-func (d *Daemon) noteLoss(r spool.Recovery) error {
-	path := filepath.Join(d.cfg.DataDir, epochFile)
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	last, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64) // unreadable: nothing is claimed
-	why, lost := "", r.Lost
-	if r.Why != "" {
-		why = fmt.Sprintf("%s; it was made again from %s", r.Why, r.From)
-		if r.Aside != "" {
-			why += "; the damaged journal was set aside as " + r.Aside
-		}
-	}
-	if last > d.id.Epoch || last == d.id.Epoch && d.id.counted {
-		lost, why = true, "the journal is older than the last start: it was restored from a copy, or removed"
-	}
-	if lost {
-		if err := d.journal.rebuilt(d.started); err != nil {
-			return err
-		}
-	}
-	if why != "" {
-		d.alerts.raise("", fiscal.CodeStoreRecovered, why)
-		d.log.Warn("the journal was damaged", "why", why, "lost", lost, "frames", r.Replayed)
-	}
-	next := path + ".new"
-	if err := os.WriteFile(next, fmt.Appendln(nil, d.id.Epoch), 0o600); spool.NoRoom(err) {
-		return nil // an older number claims less
-	} else if err != nil {
-		return err
-	}
-	return os.Rename(next, path)
 }
 
 func machineHash() string {

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"sync"
@@ -22,6 +24,7 @@ const (
 	queriesPerSec = 10
 	queriesBurst  = 30
 	quotasMax     = 1024
+	printsMax     = 100 // that wait for a device, of a terminal: the queue is for documents
 
 	refusalsBurst  = 50 // lines of the log about one terminal
 	refusalsPerSec = 1
@@ -187,8 +190,17 @@ func (k *desk) accept(terminal string, c mqtt.Command, arrived time.Time) error 
 		return k.repeated(terminal, c, known)
 	}
 	r, refusal := k.record(terminal, c, arrived)
+	if ofKassad(c.ID) {
+		refusal = fiscal.Refuse(fiscal.CodeBadValue, "id", autoClose+" and "+autoOpen+" begin the ids of automatic documents")
+	}
 	if late := timely(c, arrived); late != nil {
 		refusal = late
+	}
+	if refusal == nil {
+		var err error
+		if refusal, err = k.crowded(r); err != nil {
+			return err
+		}
 	}
 	if refusal != nil {
 		k.refuse(terminal, string(c.Verb), c.ID, refusal)
@@ -214,6 +226,18 @@ func (k *desk) accept(terminal string, c mqtt.Command, arrived time.Time) error 
 	return nil
 }
 
+// crowded refuses a print of a terminal that has too many waiting.
+func (k *desk) crowded(r fiscal.Record) (*fiscal.Error, error) {
+	if r.Verb.Class() != fiscal.ClassPrint {
+		return nil, nil
+	}
+	n, err := k.d.journal.printsWaiting(r.Device, r.Terminal)
+	if err != nil || n < printsMax {
+		return nil, err
+	}
+	return fiscal.Refuse(fiscal.CodeBusy, "", fmt.Sprintf("%d prints of this terminal wait already", n)), nil
+}
+
 // repeated answers an id that is known: the same to the same command, on every
 // link and from every terminal that it comes by. Who sends all of it knows what
 // was sold; a till that was replaced and has another name now must not be told
@@ -223,8 +247,13 @@ func (k *desk) repeated(terminal string, c mqtt.Command, known fiscal.Record) er
 		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeIDConflict, "id", "the id belongs to another command"))
 		return nil
 	}
-	known, found, err := k.d.journal.heard(c.ID, k.s.name)
-	if err != nil {
+	noted, found, err := k.d.journal.heard(c.ID, k.s.name)
+	switch {
+	case err == nil:
+		known = noted
+	case refuseFull(err) != nil: // that it came by this link is not noted; a repeat is
+		found = true
+	default:
 		return err
 	}
 	if found { // it is: ids are kept for longer than a message travels
@@ -284,10 +313,13 @@ func (d *Daemon) routeFor(terminal string, c mqtt.Command) (RouteConfig, *fiscal
 		slices.Reverse(own)
 	}
 	for _, choice := range append([]choice{{c.Device, fiscal.CodeUnknownDevice}, {c.Route, fiscal.CodeUnknownRoute}}, own...) {
-		if choice.name == "" || choice.name == DefaultRoute && choice.code == fiscal.CodeUnknownRoute {
+		if choice.name == "" {
 			continue
 		}
 		route, ok := d.cfg.route(choice.name)
+		if !ok && choice.name == DefaultRoute && choice.code == fiscal.CodeUnknownRoute {
+			continue // it need not be there
+		}
 		if choice.code == fiscal.CodeUnknownDevice {
 			ok = d.workers[choice.name] != nil
 		}
@@ -350,6 +382,10 @@ func (k *desk) mayUse(terminal, verb string) *fiscal.Error {
 	return fiscal.Refuse(fiscal.CodeNoRight, "", terminal+" has no right to "+verb)
 }
 
+// lossInMind is how long after the loss of a journal a command may still be one
+// of before, where late_after does not say.
+const lossInMind = 24 * time.Hour
+
 // cancel takes a command back that is not begun, or bars one that was never
 // seen.
 func (k *desk) cancel(terminal string, c mqtt.Command, now time.Time) error {
@@ -358,12 +394,26 @@ func (k *desk) cancel(terminal string, c mqtt.Command, now time.Time) error {
 	switch {
 	case err == nil:
 		k.d.handOver(target)
+	case errors.As(err, &refusal) && refusal.Code == fiscal.CodeNotFound && ofKassad(c.Target):
+		k.refuse(terminal, string(c.Verb), c.ID, fiscal.Refuse(fiscal.CodeNoRight, "id", "an automatic document cannot be barred"))
+		return nil
 	case errors.As(err, &refusal) && refusal.Code == fiscal.CodeNotFound:
-		if err := k.d.journal.tombstone(c.Target, now); err != nil && !errors.Is(err, spool.ErrSeen) {
+		err := k.d.journal.tombstone(c.Target, now, cmp.Or(time.Duration(k.d.cfg.LateAfter), lossInMind))
+		switch {
+		case errors.Is(err, spool.ErrSeen): // it has arrived meanwhile
+			return k.cancel(terminal, c, now)
+		case errors.As(err, &refusal) && refusal.Code == fiscal.CodeNotBegunOnly:
+			k.refuse(terminal, string(c.Verb), c.ID, refusal)
+			return nil
+		case refuseFull(err) != nil:
+			k.refuse(terminal, string(c.Verb), c.ID, refuseFull(err))
+			return nil
+		case err != nil:
 			return err
-		} else if err != nil {
-			return k.cancel(terminal, c, now) // it has arrived meanwhile
 		}
+	case refuseFull(err) != nil:
+		k.refuse(terminal, string(c.Verb), c.ID, refuseFull(err))
+		return nil
 	case refusal != nil && target.State == fiscal.Cancelled: // a repeat of what has worked
 	case refusal != nil:
 		k.refuse(terminal, string(c.Verb), c.ID, refusal)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,9 +19,14 @@ type journal struct {
 	kick   func()              // the outbox has something new
 	moved  func()              // a record has another state
 	told   func(fiscal.Record) // a record has become final
+	// ending adds what is to be done after the end of a record; nil: nothing.
+	ending func(*spool.Tx, fiscal.Record) error
+	// backends are those of a route.
+	backends func(route string) []string
 	// policies are the delays of each backend, for words that no worker asked for.
 	policies map[string]fiscal.Policy
 	info     func(device string) *fiscal.Info // nil while it is not known
+	printers []string                         // devices whose storage can be read back
 }
 
 func (j *journal) key(id string) string { return fiscal.Key(j.topics.Root(), id) }
@@ -101,6 +107,11 @@ func (j *journal) put(tx *spool.Tx, r fiscal.Record) (fiscal.Record, error) {
 	}
 	if err := j.ended(tx, r); err != nil {
 		return r, err
+	}
+	if j.ending != nil {
+		if err := j.ending(tx, r); err != nil {
+			return r, err
+		}
 	}
 	return r, j.tellLate(tx, r, 0)
 }
@@ -222,29 +233,23 @@ func (j *journal) unsearchedAt(fn string) (at time.Time, err error) {
 	return at, err
 }
 
-// lost notes that the storage holds a document of ours that the journal knows
-// nothing of: it was restored from a copy, or rebuilt.
-func (j *journal) lost(fn string, now time.Time) error {
-	return j.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(metaLost+fn, now) })
-}
+const metaUnsearched = "unsearched " // and a storage
 
-// lostAt is the time of the last such note; zero if there is none.
-func (j *journal) lostAt(fn string) (at time.Time, err error) {
-	err = j.spool.View(func(tx *spool.Tx) error {
-		_, err := tx.Meta(metaLost+fn, &at)
-		return err
-	})
-	return at, err
+// unclaimedReport finds a report of a shift that is no command's, made since; 0
+// if there is none.
+func (j *journal) unclaimedReport(fn string, form byte, since time.Time) (uint32, error) {
+	return j.unclaimedBy(fn, since, func(e spool.Entry) bool { return e.Form == form })
 }
-
-const (
-	metaUnsearched = "unsearched "
-	metaLost       = "lost "
-)
 
 // unclaimed finds a document without a key that nobody has claimed and that
 // has doc's kind and total, made since; 0 if there is none.
-func (j *journal) unclaimed(fn string, doc fiscal.Document, since time.Time) (fd uint32, err error) {
+func (j *journal) unclaimed(fn string, doc fiscal.Document, since time.Time) (uint32, error) {
+	return j.unclaimedBy(fn, since, func(e spool.Entry) bool {
+		return e.Key == "" && e.Kind == doc.Kind && e.Total == doc.Total && e.Correction == (doc.Correction != nil)
+	})
+}
+
+func (j *journal) unclaimedBy(fn string, since time.Time, fits func(spool.Entry) bool) (fd uint32, err error) {
 	err = j.spool.View(func(tx *spool.Tx) error {
 		to, err := tx.LastFD(fn)
 		for ; err == nil && to > 0; to -= min(to, unclaimedPage) {
@@ -254,7 +259,7 @@ func (j *journal) unclaimed(fn string, doc fiscal.Document, since time.Time) (fd
 				if !e.At.IsZero() && e.At.Before(since) {
 					return nil
 				}
-				if e.RecordID == "" && e.Key == "" && e.Kind == doc.Kind && e.Total == doc.Total && e.Correction == (doc.Correction != nil) {
+				if e.RecordID == "" && fits(e) {
 					fd = e.FD
 					return nil
 				}
@@ -273,6 +278,17 @@ func (j *journal) queue(device string) (records []fiscal.Record, err error) {
 		return err
 	})
 	return records, err
+}
+
+// printsWaiting counts the prints of a terminal that a device has to make.
+func (j *journal) printsWaiting(device, terminal string) (n int, err error) {
+	records, err := j.queue(device)
+	for _, r := range records {
+		if r.Terminal == terminal && r.Verb.Class() == fiscal.ClassPrint {
+			n++
+		}
+	}
+	return n, err
 }
 
 func (j *journal) documentByKey(key string) (e spool.Entry, found bool, err error) {
@@ -337,10 +353,11 @@ func (j *journal) resolve(id string, decision fiscal.Resolution) (fiscal.Record,
 }
 
 // cancel wins only if its transaction finds the command not begun, and no
-// document of it. A movement of cash that a lost journal may have known as made
-// cannot be looked for: it is for a person (see unprovedCash).
+// document of it. What a lost journal may have known as made is not taken back
+// before the storage was read; a movement of cash cannot be looked for at all (see
+// unprovedCash).
 func (j *journal) cancel(id, terminal string, now time.Time) (fiscal.Record, error) {
-	rebuilt, err := j.rebuiltAt()
+	lost, err := j.lossAt()
 	if err != nil {
 		return fiscal.Record{}, err
 	}
@@ -350,8 +367,8 @@ func (j *journal) cancel(id, terminal string, now time.Time) (fiscal.Record, err
 			return fiscal.Refuse(fiscal.CodeNoRight, "body.id", "the command is another terminal's")
 		case !r.Cancellable():
 			return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the command is "+string(r.State))
-		case r.Verb.Class() == fiscal.ClassRecord && r.Document.At.Before(rebuilt):
-			return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the journal of that time was lost, and the drawer may have this movement")
+		case r.Verb.Document() && r.Document.At.Before(lost) && (r.Verb.Class() == fiscal.ClassRecord || !j.readSince(r, lost)):
+			return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the journal of that time was lost: it may be made")
 		}
 		return nil
 	})
@@ -409,7 +426,29 @@ func (j *journal) move(id string, choose func(*spool.Tx, fiscal.Record) (fiscal.
 }
 
 // tombstone bars an id that was never seen: its command is cancelled when it
-// comes.
-func (j *journal) tombstone(id string, at time.Time) error {
-	return j.spool.Update(func(tx *spool.Tx) error { return tx.Tombstone(id, at) })
+// comes. A journal that was lost less than recent ago may have known it: who
+// takes back what may be made is told so, and finds out by sending it again.
+func (j *journal) tombstone(id string, at time.Time, recent time.Duration) error {
+	if unread, err := j.unread(at.Add(-recent)); err != nil {
+		return err
+	} else if unread != "" {
+		return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the journal is new, and "+unread+" was not read yet: send the command itself")
+	}
+	return j.spool.Update(func(tx *spool.Tx) error {
+		entry, found, err := tx.DocumentByKey(j.key(id))
+		if err != nil {
+			return err
+		}
+		if found {
+			return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", fmt.Sprintf("document %d of %s is the command's", entry.FD, entry.FN))
+		}
+		lost, err := lossAt(tx)
+		if err != nil {
+			return err
+		}
+		if at.Sub(lost) < recent {
+			return fiscal.Refuse(fiscal.CodeNotBegunOnly, "body.id", "the journal of that time was lost: send the command itself")
+		}
+		return tx.Tombstone(id, at)
+	})
 }

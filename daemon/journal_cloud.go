@@ -11,20 +11,56 @@ import (
 	"kassad/spool"
 )
 
-// metaRebuilt is when a damaged journal was set aside and begun anew.
-const metaRebuilt = "rebuilt"
+// A journal has forgotten something.
+const (
+	metaRebuilt = "rebuilt" // it was set aside and begun anew, or is an older one
+	metaLost    = "lost"    // a storage has a document of ours that it knows nothing of
+	metaBegun   = "begun"   // its first start; what was settled before is nothing it could know
+)
 
-func (j *journal) rebuilt(now time.Time) error {
-	return j.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(metaRebuilt, now) })
+// Both are told the start of the daemon: a journal gets lost while none runs, and
+// nothing that was settled later is in question.
+func (j *journal) rebuilt(start time.Time) error { return j.mark(metaRebuilt, start) }
+func (j *journal) lost(start time.Time) error    { return j.mark(metaLost, start) }
+
+func (j *journal) mark(meta string, at time.Time) error {
+	return j.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(meta, at) })
 }
 
-// rebuiltAt is the time of the last such loss; zero if there was none.
-func (j *journal) rebuiltAt() (at time.Time, err error) {
+// lossAt is the start after the last loss; zero if there was none.
+func (j *journal) lossAt() (at time.Time, err error) {
 	err = j.spool.View(func(tx *spool.Tx) error {
-		_, err := tx.Meta(metaRebuilt, &at)
+		at, err = lossAt(tx)
 		return err
 	})
 	return at, err
+}
+
+// strangeAt is lossAt for what can be searched: there the first start of a
+// journal counts as well, since nobody can tell an emptied folder from a first
+// installation. A command that was settled before that, by the clock of its
+// terminal, is searched for, no more: most are of a clock that is slow.
+func (j *journal) strangeAt() (at time.Time, err error) {
+	err = j.spool.View(func(tx *spool.Tx) error {
+		at, err = latest(tx, metaRebuilt, metaLost, metaBegun)
+		return err
+	})
+	return at, err
+}
+
+func lossAt(tx *spool.Tx) (time.Time, error) { return latest(tx, metaRebuilt, metaLost) }
+
+func latest(tx *spool.Tx, metas ...string) (last time.Time, err error) {
+	for _, meta := range metas {
+		var at time.Time
+		if _, err := tx.Meta(meta, &at); err != nil {
+			return last, err
+		}
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last, nil
 }
 
 // hear takes what a device says by itself of an attempt under key: a callback
@@ -107,20 +143,31 @@ const (
 func (j *journal) ownerOf(key string) (r fiscal.Record, found bool, err error) {
 	err = j.spool.View(func(tx *spool.Tx) error {
 		found = false
-		for before, seen := uint64(math.MaxUint64), 0; seen < ownersMax && !found; {
-			page, err := tx.RecordsBefore(before, ownersPage)
-			if err != nil || len(page) == 0 {
-				return err
+		return newestFirst(tx, ownersMax, func(one fiscal.Record) bool {
+			if one.Document.Key == key {
+				r, found = one, true
 			}
-			for _, one := range page {
-				if before = one.Seq; one.Document.Key == key {
-					r, found = one, true
-					break
-				}
-			}
-			seen += len(page)
-		}
-		return nil
+			return !found
+		})
 	})
 	return r, found, err
+}
+
+// newestFirst goes through the newest commands, at most so many, as long as each
+// says so.
+func newestFirst(tx *spool.Tx, most int, each func(fiscal.Record) bool) error {
+	for before, seen := uint64(math.MaxUint64), 0; seen < most; {
+		page, err := tx.RecordsBefore(before, min(ownersPage, most-seen))
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, r := range page {
+			if !each(r) {
+				return nil
+			}
+			before = r.Seq
+		}
+		seen += len(page)
+	}
+	return nil
 }

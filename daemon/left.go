@@ -9,8 +9,9 @@ import (
 )
 
 // leftScan is how many of the newest commands are looked at for an attempt that
-// may have left a receipt open: one that did is the last on its device.
-const leftScan = 200
+// may have left a receipt open: one that did is the last on its device, but whole
+// queues may have been accepted since, here and for other devices.
+const leftScan = 5000
 
 // clearLeft is asked when a receipt that is open on the device stands in the
 // way. It may be ours, of a command that has ended or was begun anew by a
@@ -41,6 +42,25 @@ func (w *worker) clearLeft(ctx context.Context, refusal error) bool {
 	}
 	w.log.Info("cancelled a receipt that an attempt had left open", "device", w.cfg.Name, "id", r.ID)
 	return true
+}
+
+// whose looks for the command of a receipt that stands open. One in doubt is
+// asked about now: the device is back, and the receipt may be its. If the storage
+// has failed in the middle of one, nothing may be cancelled before a person has
+// spoken, and later documents wait for that.
+func (w *worker) whose(refusal error) error {
+	if fiscal.AsError(refusal, "").Code != fiscal.CodeForeignReceipt {
+		return refusal
+	}
+	for _, it := range w.queue {
+		switch r := &it.record; {
+		case r.StorageFailed():
+			return fiscal.Refuse(fiscal.CodeFNFault, "", "the receipt of "+r.ID+" is open since the storage failed: a person decides about it")
+		case r.State == fiscal.Held && r.Baseline != nil:
+			it.due = time.Now()
+		}
+	}
+	return refusal
 }
 
 // ownDoing finds the report of a shift that an attempt of r itself has made, which
@@ -76,19 +96,17 @@ func (w *worker) ownDoing(ctx context.Context, r fiscal.Record) (fiscal.Event, e
 // on the storage after it.
 func (j *journal) leftOpen(device string, since time.Time) (owner fiscal.Record, last *fiscal.Leg, err error) {
 	err = j.spool.View(func(tx *spool.Tx) error {
-		records, err := tx.RecordsBefore(0, leftScan)
-		if err != nil {
-			return err
-		}
-		for _, r := range records {
+		last = nil
+		err := newestFirst(tx, leftScan, func(r fiscal.Record) bool {
 			for _, leg := range r.Tried {
 				if leg.Device == device && leg.Baseline != nil && leg.At.After(since) && (last == nil || leg.At.After(last.At)) {
 					owner, last = r, &leg
 				}
 			}
-		}
-		if last == nil {
-			return nil
+			return true
+		})
+		if err != nil || last == nil {
+			return err
 		}
 		if fd, err := tx.LastFD(last.Baseline.Storage); err != nil || fd > last.Baseline.LastFD {
 			last = nil

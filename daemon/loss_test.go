@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"kassad/fiscal"
 	"kassad/mqtt/mqtttest"
+	"kassad/spool"
 )
 
 // TestLostJournal: what is damaged, removed or put back is made again from what
@@ -38,7 +40,7 @@ func TestLostJournal(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer d.Close()
-				at, err := d.journal.rebuiltAt()
+				at, err := d.journal.lossAt()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -110,4 +112,116 @@ func write(t *testing.T, path string, text []byte) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// The count of starts never goes back, so that the older of two copies that are
+// put back one after the other does not hide the younger; and one that is put back
+// within the start in which it was made is marked by who does it.
+func TestOlderJournalAfterAnOlderOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cfg := DefaultConfig()
+	cfg.DataDir, cfg.Broker.Listen = dir, "127.0.0.1:0"
+	start := func(wantLost bool) map[string][]byte { t.Helper(); return startOn(t, cfg, wantLost) }
+	first := start(false)
+	second := start(false)
+	third := start(false)
+	putBack(t, dir, first)
+	start(true)
+	putBack(t, dir, third) // has counted more than the first, and not the start after it
+	start(true)
+	putBack(t, dir, second)
+	start(true)
+	last := start(false)
+	putBack(t, dir, last)
+	if err := NoteRestored(cfg); err != nil {
+		t.Fatal(err)
+	}
+	start(true)
+}
+
+// The older of two journals is put back, and then the younger, which has counted as
+// many starts as the one between: both are known to be old.
+func TestYoungerJournalAfterAnOlderOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cfg := DefaultConfig()
+	cfg.DataDir, cfg.Broker.Listen = dir, "127.0.0.1:0"
+	start := func(wantLost bool) map[string][]byte { t.Helper(); return startOn(t, cfg, wantLost) }
+	first := start(false)
+	second := start(false)
+	putBack(t, dir, first)
+	start(true)
+	putBack(t, dir, second)
+	start(true)
+}
+
+// A death between the note of a file's birth and the file leaves the former one,
+// which is no copy; nor is one that an older kassad has written since.
+func TestBirthOfTheFormerFile(t *testing.T) {
+	t.Parallel()
+	j := bareJournal(t, storedFN)
+	d := &Daemon{spool: j.spool, journal: j, id: identity{Epoch: 5}}
+	d.cfg.DataDir = t.TempDir()
+	note := func(known births) error {
+		return j.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(metaBirths, known) })
+	}
+	is := func(copied bool, what string) {
+		t.Helper()
+		if got, err := d.putBack(); err != nil || got != copied {
+			t.Errorf("%s: %v, %v", what, got, err)
+		}
+	}
+	if err := writeEpoch(d.cfg.DataDir, 5, note); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(d.cfg.DataDir, epochFile)
+	if birthOf(file) == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("the file system of the temporary folder does not say when a file was born")
+		}
+		t.Skip("NOT TESTED: the file system of the temporary folder does not say when a file was born")
+	}
+	is(false, "as it was written")
+	dead := errors.New("death")
+	if err := writeEpoch(d.cfg.DataDir, 5, func(known births) error { return errors.Join(note(known), dead) }); !errors.Is(err, dead) {
+		t.Fatal(err)
+	}
+	is(false, "noted, and not put in place")
+	if err := writeEpoch(d.cfg.DataDir, 5, note); err != nil {
+		t.Fatal(err)
+	}
+	is(false, "written once more")
+	remove(t, file)
+	write(t, file, []byte("5\n"))
+	is(true, "another file of the same count")
+	d.id.Epoch = 6
+	is(false, "written by a kassad that notes none")
+	d.id.counted = true
+	is(true, "the next start of that count")
+}
+
+// startOn is a start of the daemon, which takes the journal for a lost one or not, and
+// the files that it leaves.
+func startOn(t *testing.T, cfg Config, wantLost bool) map[string][]byte {
+	t.Helper()
+	began := time.Now()
+	d, err := New(cfg, Options{Log: mqtttest.Log(t), Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := d.journal.lossAt()
+	if err != nil || at.Before(began) == wantLost {
+		t.Errorf("lost at %v, %v; want one of now: %v", at, err, wantLost)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, file := range storeFiles(t, cfg.DataDir) {
+		if files[filepath.Base(file)], err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
 }

@@ -17,6 +17,7 @@ import (
 	"kassad/devices/link"
 	"kassad/fiscal"
 	"kassad/mqtt"
+	"kassad/owner"
 	"kassad/spool"
 )
 
@@ -152,6 +153,7 @@ func (d *Daemon) backup() (any, error) {
 	if err := os.MkdirAll(dir, dataDirMode); err != nil {
 		return nil, fiscal.Fail(fiscal.OutcomeRejected, fiscal.CodeStoreFault, err)
 	}
+	owner.InheritPath(dir)
 	path := filepath.Join(dir, "kassad-"+time.Now().UTC().Format("20060102T150405.000")+".db")
 	sum, size, err := d.copyStore(path)
 	if err != nil {
@@ -167,6 +169,7 @@ func (d *Daemon) copyStore(path string) (sum string, size int64, err error) {
 		return "", 0, err
 	}
 	defer f.Close()
+	owner.Inherit(f)
 	hash := sha256.New()
 	if size, err = d.spool.Backup(io.MultiWriter(f, hash)); err != nil {
 		return "", 0, err

@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"runtime"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -252,13 +255,31 @@ func (d *Daemon) publishSpool() {
 		return
 	}
 	d.set(d.topics.SpoolState(), mqtt.EncodeState(spoolState(s)))
-	for code, ids := range map[fiscal.Code][]string{fiscal.CodeUnknownPending: s.Unknown, fiscal.CodeHeldPending: s.Held} {
-		if len(ids) > 0 {
-			d.alerts.raise("", code, ids[0])
+	for code, of := range map[fiscal.Code][]string{
+		fiscal.CodeUnknownPending: s.Unknown, fiscal.CodeHeldPending: s.Held, fiscal.CodeUnknownDevice: d.withoutDevice(s),
+	} {
+		if len(of) > 0 {
+			d.alerts.raise("", code, of[0])
 		} else {
 			d.alerts.clear("", code)
 		}
 	}
+}
+
+// withoutDevice tells, in one entry or none, of commands whose device was taken out
+// of the configuration: nobody moves them.
+func (d *Daemon) withoutDevice(s spool.Summary) []string {
+	var gone []string
+	for device, n := range s.ByDevice {
+		if d.workers[device] == nil {
+			gone = append(gone, fmt.Sprintf("%s (%d)", device, n))
+		}
+	}
+	if gone == nil {
+		return nil
+	}
+	slices.Sort(gone)
+	return []string{"commands wait for what is configured no more: " + strings.Join(gone, ", ")}
 }
 
 func spoolState(s spool.Summary) mqtt.SpoolState {

@@ -146,6 +146,7 @@ func (k *desk) request(topic mqtt.Topic, in mqtt.Incoming) {
 	default:
 		req, _ := mqtt.DecodeManage(in.Payload)
 		refusal := fiscal.Refuse(fiscal.CodeBusy, "", "too many management requests at once")
+		k.refusedManage(op, req, in, refusal)
 		k.d.tell(k.s, k.d.topics.Response(op), mqtt.EncodeRefusal(req.ID, fiscal.Verb(op), refusal))
 		return
 	}
@@ -185,6 +186,7 @@ func (k *desk) manage(op string, in mqtt.Incoming) (req mqtt.ManageRequest, resu
 			return req, result, refusal
 		}
 	}
+	k.refusedManage(op, req, in, refusal)
 	k.d.audit(mqtt.AuditEvent{Op: op, By: req.By, Via: k.s.name, Outcome: string(refusal.Code)})
 	return req, nil, refusal
 }

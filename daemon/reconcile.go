@@ -61,9 +61,31 @@ func newReconciler(d *Daemon) *reconciler {
 // reconciled, for a restart.
 const metaReconcileDue = "reconcile due"
 
+// closes tells whether a record is the close of a shift that is to be reconciled.
+func (c ReconcileConfig) closes(rec fiscal.Record) bool {
+	return rec.Verb == fiscal.VerbShiftClose && rec.State == fiscal.Done && c.OnShiftClose
+}
+
+// noteDue puts a record that becomes final among what is to be reconciled, in the
+// transaction of its end: a death right after it loses no report.
+func (r *reconciler) noteDue(tx *spool.Tx, rec fiscal.Record) error {
+	if !r.d.cfg.Reconcile.closes(rec) {
+		return nil
+	}
+	return changeDue(tx, func(ids []string) []string { return append(ids, rec.ID) })
+}
+
+func changeDue(tx *spool.Tx, change func(ids []string) []string) error {
+	var ids []string
+	if _, err := tx.Meta(metaReconcileDue, &ids); err != nil {
+		return err
+	}
+	return tx.PutMeta(metaReconcileDue, change(ids))
+}
+
 // closed takes note of a record that has become final.
 func (r *reconciler) closed(rec fiscal.Record) {
-	if rec.Verb == fiscal.VerbShiftClose && rec.State == fiscal.Done && r.d.cfg.Reconcile.OnShiftClose {
+	if r.d.cfg.Reconcile.closes(rec) {
 		r.closes.put(rec)
 	}
 }
@@ -71,7 +93,7 @@ func (r *reconciler) closed(rec fiscal.Record) {
 // run makes the reports that nobody asks for, until ctx ends. An error is of
 // the store.
 func (r *reconciler) run(ctx context.Context) error {
-	if err := r.resume(); err != nil {
+	if err := r.fatalOnly(ctx, r.resume(ctx)); err != nil {
 		return err
 	}
 	daily := r.d.cfg.Reconcile.next(time.Now())
@@ -101,7 +123,7 @@ func (r *reconciler) run(ctx context.Context) error {
 }
 
 // fatalOnly drops what only says that the daemon stops, and tells of a refusal:
-// both are no reason to end.
+// neither is a reason to end.
 func (r *reconciler) fatalOnly(ctx context.Context, err error) error {
 	var refusal *fiscal.Error
 	switch {
@@ -115,7 +137,7 @@ func (r *reconciler) fatalOnly(ctx context.Context, err error) error {
 }
 
 // resume takes up the shift closes of an earlier run.
-func (r *reconciler) resume() error {
+func (r *reconciler) resume(ctx context.Context) error {
 	ids, err := r.due()
 	if err != nil {
 		return err
@@ -127,6 +149,8 @@ func (r *reconciler) resume() error {
 		}
 		if found {
 			r.closes.put(rec)
+		} else if err := r.settleDue(ctx, id); err != nil { // it is forgotten
+			return err
 		}
 	}
 	return nil
@@ -140,31 +164,38 @@ func (r *reconciler) due() (ids []string, err error) {
 	return ids, err
 }
 
-func (r *reconciler) setDue(ids []string) error {
-	return r.d.spool.Update(func(tx *spool.Tx) error { return tx.PutMeta(metaReconcileDue, ids) })
+// settleDue takes a close off what is to be reconciled.
+func (r *reconciler) settleDue(ctx context.Context, id string) error {
+	return withRoom(ctx, func() error {
+		return r.d.spool.Update(func(tx *spool.Tx) error {
+			return changeDue(tx, func(ids []string) []string {
+				return slices.DeleteFunc(ids, func(due string) bool { return due == id })
+			})
+		})
+	})
 }
 
-// afterCloses reconciles each closed shift.
+// afterCloses reconciles each closed shift. A device that the configuration does
+// not know any more, after a start, cannot be asked.
 func (r *reconciler) afterCloses(ctx context.Context, closes []fiscal.Record) error {
-	var ids []string
 	for _, c := range closes {
-		ids = append(ids, c.ID)
-	}
-	for i, c := range closes {
-		if err := r.setDue(ids[i:]); err != nil {
-			return err
+		if r.d.workers[c.Device] == nil {
+			r.d.log.Warn("not reconciled", "id", c.ID, "why", "there is no device "+c.Device+" any more")
+		} else if c.Receipt != nil && c.Receipt.Shift != 0 {
+			order := reconcileOrder{why: fiscal.ReportShiftClose, device: c.Device, shift: c.Receipt.Shift, storage: c.Receipt.Storage}
+			if _, err := r.make(ctx, order); err != nil {
+				if fatal := r.fatalOnly(ctx, err); fatal != nil || ctx.Err() != nil {
+					return fatal
+				}
+			}
 		}
-		if c.Receipt == nil || c.Receipt.Shift == 0 {
-			continue
-		}
-		order := reconcileOrder{why: fiscal.ReportShiftClose, device: c.Device, shift: c.Receipt.Shift, storage: c.Receipt.Storage}
-		if _, err := r.make(ctx, order); err != nil {
-			if err := r.fatalOnly(ctx, err); err != nil || ctx.Err() != nil {
+		if err := r.settleDue(ctx, c.ID); err != nil {
+			if err := r.fatalOnly(ctx, err); err != nil {
 				return err
 			}
 		}
 	}
-	return r.setDue(nil)
+	return nil
 }
 
 // reconcileOrder is what a report is to be about: one shift of a device, or a
@@ -199,7 +230,12 @@ func (r *reconciler) make(ctx context.Context, o reconcileOrder) (fiscal.Report,
 		return report, ctx.Err() // the daemon stops: it is made at the next start
 	}
 	report.Judge()
-	if report, err = r.keep(report); err != nil {
+	if o.why == fiscal.ReportCommand {
+		report, err = r.keep(report) // who has asked is told that there is no room
+	} else {
+		err = withRoom(ctx, func() error { report, err = r.keep(report); return err })
+	}
+	if err != nil {
 		return report, err
 	}
 	r.d.log.Info("reconciled", "report", report.ID, "why", string(report.Why), "device", report.Device, "shift", report.Shift, "agrees", report.Agrees)

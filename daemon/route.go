@@ -63,12 +63,14 @@ func (r *router) able(route RouteConfig, verb fiscal.Verb, doc fiscal.Document) 
 	return able, refusals
 }
 
-// hasCloud tells whether a route has a cloud beside one backend.
-func (r *router) hasCloud(route, beside string) bool {
-	return slices.ContainsFunc(r.routes[route].Backends, func(name string) bool {
-		w := r.workers[name]
-		return name != beside && w != nil && w.cloud != nil
-	})
+// beside are the other backends of a route.
+func (r *router) beside(route, one string) (others []*worker) {
+	for _, name := range r.routes[route].Backends {
+		if w := r.workers[name]; w != nil && name != one {
+			others = append(others, w)
+		}
+	}
+	return others
 }
 
 // choose picks the backend for a receipt that arrives: the first of the route

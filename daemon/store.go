@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -50,6 +51,48 @@ func refuseFull(err error) *fiscal.Error {
 	return nil
 }
 
+// roomRetry is the time before a full disk is tried again.
+const roomRetry = time.Second
+
+func (w *worker) saveWithRoom(ctx context.Context, r fiscal.Record) (stored fiscal.Record, err error) {
+	stored, err = w.journal.save(r)
+	for spool.NoRoom(err) && w.awaitRoom(ctx) {
+		stored, err = w.journal.save(r)
+	}
+	return stored, err
+}
+
+// awaitRoom waits before a state is saved once more. The reserve is for what is
+// in hand, and may be used up by a long queue: then nothing is begun, and what a
+// device has made stays to be told, until there is room. It is false when the
+// daemon stops: the next start asks the device.
+func (w *worker) awaitRoom(ctx context.Context) bool {
+	w.pulse.within(roomRetry + turnMax)
+	timer := time.NewTimer(roomRetry)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-w.stopping:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// withRoom saves what is not of a worker, again and again while the disk has no
+// room for it. An error that says so is of a daemon that stops.
+func withRoom(ctx context.Context, save func() error) error {
+	err := save()
+	for spool.NoRoom(err) && ctx.Err() == nil {
+		select {
+		case <-time.After(roomRetry):
+			err = save()
+		case <-ctx.Done():
+		}
+	}
+	return err
+}
+
 // watchRoom keeps the alert that the disk is full as long as it is.
 func (d *Daemon) watchRoom() {
 	if d.spool.Full() {
@@ -61,11 +104,11 @@ func (d *Daemon) watchRoom() {
 
 // hold keeps a record whose document belongs to another command: two commands
 // claim one document, and only a person can tell.
-func (w *worker) hold(it *item, why error) error {
+func (w *worker) hold(ctx context.Context, it *item, why error) error {
 	r := it.record
 	r.State, r.Receipt, r.FinalAt, r.Waiting = fiscal.Held, nil, time.Time{}, nil
 	r.Error = fiscal.Refuse(fiscal.CodeClosedByOther, "", why.Error())
-	stored, err := w.journal.save(r)
+	stored, err := w.saveWithRoom(ctx, r)
 	if err != nil && !errors.Is(err, errOvertaken) {
 		return fmt.Errorf("hold %s: %w", r.ID, err)
 	}

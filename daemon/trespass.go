@@ -59,6 +59,9 @@ func (t *trespassers) refused(terminal string, code fiscal.Code) {
 	}
 }
 
+// managed is told of a management request for which somebody has no right.
+func (t *trespassers) managed(who string) { t.note(who, "management", time.Now()) }
+
 func (t *trespassers) note(who, what string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

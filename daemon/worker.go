@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -46,6 +47,7 @@ type worker struct {
 	view        deviceView
 	nothingOpen time.Time              // when the device was last seen without an open receipt
 	lostFN      string                 // storage of which the journal was found to have lost something
+	searchedFN  string                 // read back since this start
 	stands      map[fiscal.Code]string // alerts of the last status reading
 	tells       int                    // how much the reason of the last refusal says, see telling
 	polled      time.Time
@@ -421,7 +423,7 @@ func (w *worker) prepare(ctx context.Context, r fiscal.Record) fiscal.Event {
 		made, err = w.ownDoing(ctx, r)
 	}
 	if err != nil {
-		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodePrinterAway)}
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(w.whose(err), fiscal.CodePrinterAway)}
 	}
 	if made.Kind == fiscal.EventRecovered {
 		return made
@@ -457,7 +459,7 @@ func (w *worker) save(ctx context.Context, it *item) error {
 	if it.record.State.Final() {
 		it.record.Timing.Total = time.Since(it.record.AcceptedAt)
 	}
-	stored, err := w.journal.save(it.record)
+	stored, err := w.saveWithRoom(ctx, it.record)
 	if err == nil || errors.Is(err, errOvertaken) {
 		it.record = stored
 	}
@@ -465,7 +467,7 @@ func (w *worker) save(ctx context.Context, it *item) error {
 		w.afterDocument(ctx, stored)
 	}
 	if errors.Is(err, spool.ErrTaken) {
-		return w.hold(it, err)
+		return w.hold(ctx, it, err)
 	}
 	return err
 }
@@ -515,6 +517,9 @@ func (w *worker) accept(r fiscal.Record) (*item, error) {
 	stored, acceptance, err := w.journal.accept(r)
 	if err != nil {
 		return nil, err
+	}
+	if acceptance == spool.Conflict { // the ids of terminals are theirs to choose
+		return nil, fmt.Errorf("%s is the id of another command", r.ID)
 	}
 	if acceptance == spool.Duplicate {
 		for _, it := range w.queue {

@@ -20,13 +20,24 @@ func (w *worker) away() fiscal.Code {
 // on a printer by a journal that was lost since is for a person: no printer is
 // searched on this way (design 5.9).
 func (w *worker) prepareCloud(ctx context.Context, r fiscal.Record) fiscal.Event {
-	rebuilt, err := w.journal.rebuiltAt()
+	lost, err := w.journal.lossAt()
 	if err != nil {
 		w.fail(err)
 		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeStoreFault)}
 	}
-	if r.Document.At.Before(rebuilt) && !r.Approved {
+	if r.Document.At.Before(lost) && !r.Approved {
 		return fiscal.Event{Kind: fiscal.EventHeld, Err: fiscal.Refuse(fiscal.CodeNeedsPerson, "at", "the journal of that time was lost")}
+	}
+	if ev, known := w.byKey(r, ""); known { // a printer of the route has made it
+		return ev
+	}
+	doubt, err := w.elsewhere(r)
+	if err != nil {
+		w.fail(err)
+		return fiscal.Event{Kind: fiscal.EventPrepareFail, Err: fiscal.AsError(err, fiscal.CodeStoreFault)}
+	}
+	if ev, doubtful := doubted(r, doubt); doubtful {
+		return ev
 	}
 	base, err := w.backend.Prepare(ctx, r.Document)
 	if err != nil {
@@ -102,6 +113,8 @@ func (w *worker) judge(ev fiscal.Event) {
 			w.fit.worked()
 		case ev.Err.Outcome == fiscal.OutcomeRejected && ev.Err.Code.Info().Nature == fiscal.Content:
 			// The command is wrong, the backend is well.
+		case w.cloud != nil && ev.Err.Code == fiscal.CodePrinterBusy:
+			// A printer of the route is read first (elsewhere).
 		case w.cloud != nil:
 			w.fit.failed(now, ev.Err.Code, begun, breakMax)
 		default:

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,6 +52,45 @@ func TestOpenReceiptBlocksNoDocument(t *testing.T) {
 		blocker := &fiscal.Record{State: fiscal.Accepted, Verb: c.verb, Waiting: c.waiting}
 		if got := overtakes(sale, blocker); got != c.passes {
 			t.Errorf("a sale passes %s that waits for %s: %t", c.verb, c.waiting.Code, got)
+		}
+	}
+}
+
+// The prints of a terminal that prints without end go after all else, in their order;
+// a few wait for their turn like anything. Documents never change places: a close that
+// goes before a sale leaves it without a shift.
+func TestFloodStandsBack(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for _, c := range []struct {
+		prints int
+		order  []uint64
+	}{
+		{printsAtOnce, []uint64{1, 2, 3, 4, 5, 100, 101, 102, 103}},
+		{printsAtOnce + 1, []uint64{100, 101, 102, 103, 1, 2, 3, 4, 5, 6}},
+	} {
+		w := &worker{}
+		put := func(seq uint64, terminal string, verb fiscal.Verb) {
+			w.queue = append(w.queue, &item{record: fiscal.Record{Seq: seq, Terminal: terminal, State: fiscal.Accepted, Verb: verb}, due: now, last: now})
+		}
+		for i := range c.prints {
+			put(uint64(i+1), "flood", fiscal.VerbText)
+		}
+		put(100, "flood", fiscal.VerbSale)
+		put(101, "honest", fiscal.VerbSale)
+		put(102, "flood", fiscal.VerbShiftClose)
+		put(103, "honest", fiscal.VerbText)
+		var went []uint64
+		for range len(w.queue) {
+			it := w.next(now)
+			if it == nil {
+				t.Fatalf("nothing goes, %d wait", len(w.queue))
+			}
+			went = append(went, it.record.Seq)
+			w.queue = slices.DeleteFunc(w.queue, func(other *item) bool { return other == it })
+		}
+		if !slices.Equal(went, c.order) {
+			t.Errorf("%d prints: %v, want %v", c.prints, went, c.order)
 		}
 	}
 }

@@ -7,12 +7,19 @@ import (
 	"kassad/fiscal"
 )
 
+// printsAtOnce is how many prints of a terminal may wait until it stands back: a
+// slip, a copy, the drawer and what a hurried cashier asks for twice.
+const printsAtOnce = 5
+
 // next picks the record to move: the first in order that may go. Unknown
 // blocks documents, earlier ones too if it is an automatic one; held blocks
 // nothing, and a condition blocks what it would stop as well (design 5.7). A
 // cloud knows its documents apart by their keys: there it is the circuit
-// breaker that blocks.
+// breaker that blocks. The prints of a terminal that prints without end go when
+// there is nothing else; documents keep their order.
 func (w *worker) next(now time.Time) *item {
+	var standsBack *item
+	flooding := w.flooding()
 	blocker := w.inDoubt()
 	resting := w.cloud != nil && w.fit.rest(now) > 0
 	for _, it := range w.queue {
@@ -32,13 +39,40 @@ func (w *worker) next(now time.Time) *item {
 		case due && w.waitsForOlder(it, now):
 			it.due = now.Add(olderLook)
 			blocker = r
+		case due && isPrint(r) && slices.Contains(flooding, r.Terminal):
+			if standsBack == nil {
+				standsBack = it
+			}
 		case due:
 			return it
 		default:
 			blocker = r
 		}
 	}
-	return nil
+	return standsBack
+}
+
+// flooding are the terminals of which more prints wait than printsAtOnce.
+func (w *worker) flooding() (terminals []string) {
+	var prints map[string]int
+	for _, it := range w.queue {
+		r := &it.record
+		if !isPrint(r) {
+			continue
+		}
+		if prints == nil {
+			prints = map[string]int{}
+		}
+		if prints[r.Terminal]++; prints[r.Terminal] == printsAtOnce+1 {
+			terminals = append(terminals, r.Terminal)
+		}
+	}
+	return terminals
+}
+
+// isPrint tells of a print that is not begun.
+func isPrint(r *fiscal.Record) bool {
+	return r.State == fiscal.Accepted && r.Verb.Class() == fiscal.ClassPrint
 }
 
 // inDoubt is the record of which a device on a wire has to be asked before

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"kassad/daemon"
+	"kassad/daemon/enrol"
 	"kassad/fiscal"
 	"kassad/mqtt"
 )
@@ -32,6 +34,7 @@ type callCommand struct {
 	ID           string        `name:"id" help:"Id of the command; a new UUID otherwise. The same id again asks, and never prints twice." placeholder:"ID"`
 	Device       string        `help:"Device of the command, where there are several." placeholder:"NAME"`
 	Timeout      time.Duration `help:"How long to wait for the final answer." default:"2m" placeholder:"2m"`
+	Card         string        `help:"What kassad terminal add wrote for a terminal: broker, name, password and certificate." placeholder:"FILE"`
 	URL          string        `name:"url" help:"Broker, tcp://host:1883 or ssl://host:8883; otherwise from the configuration." placeholder:"URL"`
 	Root         string        `help:"Topic root, kassad/v1/ORG/STORE/NODE; otherwise from the configuration." placeholder:"TOPIC"`
 	User         string        `help:"Name for the broker." placeholder:"NAME"`
@@ -51,6 +54,7 @@ Examples:
   kassad call x-report
   kassad call counters --json
   kassad call sale sale.json --terminal till1 --id 2026-11-22-0001 --timeout 30s
+  kassad call sale sale.json --card /etc/kassad/terminals/till1/terminal.json
   kassad call hello --url tcp://127.0.0.1:1883 --root kassad/v1/local/shop/main`
 }
 
@@ -148,12 +152,16 @@ func (c *callCommand) terminal() (mqtt.TerminalConfig, error) {
 		URL: c.URL, Root: c.Root, Name: c.Terminal, Username: c.User, CAFile: c.CAFile,
 		ClientID: "call-" + uuid.NewString(), Fleeting: true,
 	}
-	if t.Name == "" {
-		t.Name = defaultTerminal
-		if c.User != "" { // where names are proven, a terminal speaks under its own
-			t.Name = c.User
+	if c.Card != "" {
+		card, err := enrol.ReadCard(c.Card)
+		if err != nil {
+			return t, hinted{err: err, hint: "kassad terminal add NAME makes one; it is for root or administrators"}
 		}
+		t.URL, t.Root, t.CAFile = cmp.Or(t.URL, card.URL), cmp.Or(t.Root, card.Root), cmp.Or(t.CAFile, card.CAFile)
+		t.Username, t.Password = cmp.Or(t.Username, card.Name), card.Password
 	}
+	// Where names are proven, a terminal speaks under its own.
+	t.Name = cmp.Or(t.Name, t.Username, defaultTerminal)
 	if !mqtt.ValidName(t.Name) {
 		return t, hinted{err: fmt.Errorf("terminal %q", t.Name), hint: "a name is 1 to 32 of a-z, 0-9 and -", status: exitUsage}
 	}
@@ -215,9 +223,9 @@ func dialHint(cfg mqtt.TerminalConfig, err error) string {
 	case strings.Contains(text, "not authorized"), strings.Contains(text, "bad user name"):
 		// The client tries the older protocol after a refusal, and the answer to
 		// that one hides the first.
-		return "give --user and --password-file of a name in the broker's users file"
+		return "give --card with the terminal.json of a terminal (kassad terminal add makes one), or --user and --password-file"
 	case strings.Contains(text, "certificate"):
-		return "give --ca-file with the certificate that signed the broker's"
+		return "give --card with the terminal.json of a terminal (kassad terminal add makes one), or --ca-file with the certificate that signed the broker's"
 	case errors.As(err, &op), strings.Contains(text, "network error"):
 		return "is kassad running (kassad status)? --url names another broker"
 	default:

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os/user"
 	"path/filepath"
 	"runtime"
@@ -80,9 +82,29 @@ type configFlag struct {
 func (f configFlag) load() (daemon.Config, error) {
 	cfg, err := daemon.LoadConfig(f.Config)
 	if err != nil {
-		return cfg, hinted{err: err, hint: "kassad config init > kassad.toml makes a commented sample; --config FILE names another file"}
+		return cfg, hinted{err: err, hint: configHint(f.Config, err)}
 	}
 	return cfg, nil
+}
+
+// configHint is what to try with a configuration that is not read.
+func configHint(file string, err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return withRights()
+	case !exists(file):
+		return "kassad setup writes one; kassad config init > kassad.toml makes a commented sample; --config FILE names another file"
+	default:
+		return "mend " + file + "; kassad config init prints a sample that explains every key"
+	}
+}
+
+// withRights is the way to the rights that were missing.
+func withRights() string {
+	if runtime.GOOS == "windows" {
+		return "the same in a console that was opened as administrator"
+	}
+	return "the same with sudo"
 }
 
 // jsonFlag is shared by the commands that a script may read.
@@ -94,7 +116,8 @@ type jsonFlag struct {
 type hinted struct {
 	err    error
 	hint   string
-	status int // 0 for exitFailed
+	status int    // 0 for exitFailed
+	try    string // the word before the hint, in the language of who asked; "" for "try"
 }
 
 func (h hinted) Error() string { return h.err.Error() }
@@ -181,7 +204,7 @@ func report(stderr io.Writer, err error) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &h):
-		fmt.Fprintf(stderr, "kassad: %v\ntry: %s\n", err, h.hint)
+		fmt.Fprintf(stderr, "kassad: %v\n%s: %s\n", err, cmp.Or(h.try, "try"), h.hint)
 		return max(h.status, exitFailed)
 	case errors.As(err, &refused):
 		fmt.Fprintf(stderr, "kassad: %v\n", err)

@@ -40,7 +40,8 @@ type configCheck struct {
 
 // Help ends the help of config check.
 func (configCheck) Help() string {
-	return `Nothing is opened: kassad doctor tries ports, disk and broker.
+	return `The files that it names (certificates, keys, users, passwords) must be there, and whoever asks must be able to
+read them. No port is opened: kassad doctor tries ports, disk and broker.
 
 Examples:
   kassad config check --config kassad.toml
@@ -59,6 +60,9 @@ type checkedConfig struct {
 // Run checks the configuration.
 func (c *configCheck) Run(e *env) error {
 	cfg, err := c.load()
+	if err == nil {
+		err = checkFiles(cfg)
+	}
 	result := checkedConfig{File: c.Config, OK: err == nil}
 	if err == nil {
 		result.Root = cfg.Root()
@@ -75,6 +79,26 @@ func (c *configCheck) Run(e *env) error {
 		_, err := fmt.Fprintf(e.stdout, "OK %s: %s, devices: %s\n", result.File, result.Root, strings.Join(result.Devices, ", "))
 		return err
 	}
+}
+
+// checkFiles looks for the files that the configuration names.
+func checkFiles(cfg daemon.Config) error {
+	var errs []error
+	hint := "make the files that are missing (kassad setup, kassad setup certs), or name others"
+	for _, name := range cfg.Files() {
+		f, err := os.Open(name)
+		if err == nil {
+			err = f.Close()
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			hint = withRights()
+		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return hinted{err: err, hint: hint}
+	}
+	return nil
 }
 
 type configShow struct {
@@ -170,6 +194,8 @@ func (c *configInit) Run(e *env) error {
 		return hinted{err: err, hint: "move the file away first, or name another one"}
 	case errors.Is(err, fs.ErrNotExist):
 		return hinted{err: err, hint: "create the directory first"}
+	case errors.Is(err, fs.ErrPermission):
+		return hinted{err: err, hint: withRights() + ", or name a file in a folder of yours"}
 	case err != nil:
 		return err
 	}

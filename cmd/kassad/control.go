@@ -28,7 +28,7 @@ func mustRun(cfg daemon.Config, err error) error {
 	if errors.Is(err, daemon.ErrNotRunning) {
 		return hinted{
 			err:  fmt.Errorf("%w (data_dir %s)", daemon.ErrNotRunning, cfg.DataDir),
-			hint: "start it with kassad run, or name the configuration of the running one with --config",
+			hint: "kassad service status tells how the service is, kassad service start starts it; or start it with kassad run, or name the configuration of the running one with --config",
 		}
 	}
 	return err

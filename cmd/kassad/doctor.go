@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"time"
 
 	"kassad/daemon"
+	"kassad/daemon/service"
 )
 
 // dialTimeout bounds the attempt to reach a broker.
@@ -56,11 +58,11 @@ func (c *doctorCommand) Run(e *env) error {
 func (c *doctorCommand) examine(e *env) ([]daemon.Check, error) {
 	cfg, err := c.load()
 	if err != nil {
-		return []daemon.Check{{Name: "config", Detail: err.Error(), Hint: "kassad config init prints a commented sample"}}, nil
+		return []daemon.Check{{Name: "config", Detail: err.Error(), Hint: configHint(c.Config, err)}}, nil
 	}
 	raw, err := ask(e, cfg, "doctor", operator(), nil)
 	if errors.Is(err, daemon.ErrNotRunning) {
-		checks := []daemon.Check{{Name: "daemon", OK: true, Detail: "not running; checked from here"}}
+		checks := append([]daemon.Check{{Name: "daemon", OK: true, Detail: "not running; checked from here"}}, c.serviceChecks()...)
 		checks = append(checks, daemon.DoctorOffline(e.ctx, cfg, opener(slog.New(slog.DiscardHandler)))...)
 		checks = append(checks, brokerChecks(e, cfg)...)
 		return append(checks, daemon.DoctorMachine(daemon.ThisMachine(), cfg)...), nil
@@ -68,13 +70,36 @@ func (c *doctorCommand) examine(e *env) ([]daemon.Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	checks := []daemon.Check{{Name: "daemon", OK: true, Detail: "running"}}
+	checks := append([]daemon.Check{{Name: "daemon", OK: true, Detail: "running"}}, c.serviceChecks()...)
 	var answered []daemon.Check
 	if err := json.Unmarshal(raw, &answered); err != nil {
 		return nil, fmt.Errorf("doctor: %w", err)
 	}
 	checks = append(checks, answered...)
 	return append(checks, daemon.DoctorMachine(daemon.ThisMachine(), cfg)...), nil
+}
+
+// serviceChecks looks at the service that serves with the usual configuration,
+// if one is installed: a daemon that ends at each start checks nothing itself.
+func (c *doctorCommand) serviceChecks() []daemon.Check {
+	flag := serviceFlag{Name: service.DefaultName}
+	if path, err := filepath.Abs(c.Config); err != nil || path != defaultConfigPath() {
+		return nil
+	}
+	m, err := flag.manager(service.Settings{})
+	if err != nil {
+		return nil // none that would start it
+	}
+	s, err := m.Status()
+	if err != nil || s.State == service.StateAbsent {
+		return nil
+	}
+	k := daemon.Check{Name: "service", OK: s.State == service.StateRunning, Detail: s.State + serviceDetail(s)}
+	if !k.OK {
+		k.Text = "Служба установлена, но не обслуживает кассы."
+		k.Hint = flag.next(s)
+	}
+	return []daemon.Check{k}
 }
 
 // brokerChecks tries the brokers of a daemon that does not run: whether ours

@@ -251,6 +251,9 @@ func tellProgress(ctx context.Context, w io.Writer, progress func() (*daemon.Rec
 			return
 		case <-tick.C:
 		}
+		if ctx.Err() != nil { // select is free to take the tick of an ended report
+			return
+		}
 		p, err := progress()
 		if err != nil || p == nil || *p == last {
 			continue

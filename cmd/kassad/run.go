@@ -18,6 +18,7 @@ import (
 	"kassad/devices"
 	"kassad/fiscal"
 	"kassad/mqtt/broker"
+	"kassad/owner"
 	"kassad/spool"
 )
 
@@ -54,6 +55,9 @@ func (c *runCommand) lives(ctx context.Context, h host) error {
 		return err
 	}
 	log, signs := h.log(cfg.LogLevel), &lifeSigns{}
+	if user, guest := owner.Guest(cfg.DataDir); guest {
+		log.Warn("this is root over the data of another user; what is made there becomes that user's", "data_dir", cfg.DataDir, "user", user, "instead", "sudo kassad service start")
+	}
 	signs.begins()
 	guard := &service.Guard{Tell: h.tell, Log: log, Stalled: signs.stalled, Sentence: signs.sentence, Abort: h.abort}
 	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // also while it stops
@@ -144,12 +148,23 @@ func startHint(cfg daemon.Config, err error) error {
 	case errors.Is(err, broker.ErrConfig):
 		return hinted{err: err, hint: "kassad config check explains the keys of [broker]"}
 	case errors.Is(err, fs.ErrPermission):
-		return hinted{err: err, hint: fmt.Sprintf("run kassad as the user that owns data_dir %s, or set data_dir (KASSAD_DATA_DIR) to a directory of yours", cfg.DataDir)}
+		return hinted{err: err, hint: ownerHint(cfg)}
 	case errors.Is(err, spool.ErrStore):
 		return hinted{err: err, hint: "look at the disk (full? failing?), then start again: nothing accepted is lost"}
 	default:
 		return err
 	}
+}
+
+// ownerHint is for who may not read or write what the daemon needs.
+func ownerHint(cfg daemon.Config) string {
+	if user, names := owner.Strange(cfg.DataDir); len(names) > 0 {
+		return fmt.Sprintf("%d files in data_dir are not %s's, as %s: sudo chown -R %s: %s", len(names), user, names[0], user, cfg.DataDir)
+	}
+	if runtime.GOOS == "windows" {
+		return fmt.Sprintf("%s; data_dir %s is for the system and administrators", withRights(), cfg.DataDir)
+	}
+	return fmt.Sprintf("sudo kassad service install, then sudo kassad service start; or run kassad as the user that owns data_dir %s, or set data_dir (KASSAD_DATA_DIR) to a directory of yours", cfg.DataDir)
 }
 
 // windowsAddressInUse is WSAEADDRINUSE; package syscall has an invented number

@@ -45,19 +45,29 @@ type running struct {
 
 func startRun(t *testing.T) *running {
 	t.Helper()
+	r := newRunning(t)
+	r.start()
+	return r
+}
+
+// newRunning has a configuration and is not started.
+func newRunning(t *testing.T) *running {
+	t.Helper()
 	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{
-		t: t, config: filepath.Join(dir, "kassad.toml"), address: filepath.Join(dir, "broker.addr"),
-		status: make(chan int, 1), stop: cancel,
-	}
+	r := &running{t: t, config: filepath.Join(dir, "kassad.toml"), address: filepath.Join(dir, "broker.addr"), status: make(chan int, 1)}
 	text := fmt.Sprintf("data_dir = %q\n[broker]\nlisten = \"127.0.0.1:0\"\n[[device]]\nname = \"front\"\nkind = \"shtrih-m\"\naddress = \"tcp://127.0.0.1:1\"\n", filepath.Join(dir, "data"))
 	r.write(text)
+	return r
+}
+
+func (r *running) start() {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(r.t.Context())
+	r.stop = cancel
 	go func() {
 		r.status <- run(ctx, []string{"run", "--config", r.config, "--address-file", r.address}, strings.NewReader(""), &r.log, &r.log)
 	}()
 	r.ready()
-	return r
 }
 
 func (r *running) write(text string) {

@@ -56,16 +56,13 @@ func (f serviceFlag) hint(err error) error {
 	if err == nil {
 		return nil
 	}
-	logs := "journalctl -u " + f.Name + " -n 50 tells why"
-	if runtime.GOOS == "windows" {
-		logs = `logs\kassad.log in ` + daemon.DefaultConfig().DataDir + " and the event viewer tell why"
-	}
+	logs := f.logs()
 	for _, h := range []struct {
 		of   error
 		hint string
 	}{
 		{service.ErrNoManager, "kassad run --config FILE under the supervisor of this system; it must start kassad again whenever it ends"},
-		{service.ErrNoRights, map[bool]string{true: "the same in a console that was opened as administrator", false: "the same with sudo"}[runtime.GOOS == "windows"]},
+		{service.ErrNoRights, withRights()},
 		{service.ErrNotInstalled, "kassad service install"},
 		{service.ErrPackaged, "what a package has installed, the package removes; changes of yours: systemctl edit " + f.Name + "; a second kassad: --name NAME"},
 		{service.ErrNotStarted, "kassad setup, if there is no configuration yet; " + logs},
@@ -78,6 +75,14 @@ func (f serviceFlag) hint(err error) error {
 		}
 	}
 	return hinted{err: err, hint: logs}
+}
+
+// logs is where a service tells why it has ended.
+func (f serviceFlag) logs() string {
+	if runtime.GOOS == "windows" {
+		return `logs\kassad.log in ` + daemon.DefaultConfig().DataDir + " and the event viewer tell why"
+	}
+	return "journalctl -u " + f.Name + " -n 50 tells why"
 }
 
 // settings are what the service of a configuration starts with.
@@ -131,24 +136,30 @@ func (c *serviceInstall) Run(e *env) error {
 	cfg, err := c.load()
 	if err != nil && c.FromInstaller {
 		// An upgrade must not stand still for what a person can mend afterwards.
-		cfg, err = daemon.DefaultConfig(), told(e, []string{fmt.Sprintf("the service will not start with this configuration: %v", err)}, nil)
+		cfg, err = daemon.DefaultConfig(), told(e, []service.Note{{English: fmt.Sprintf("the service will not start with this configuration: %v", err)}}, nil)
 	}
 	if err != nil {
 		return err
 	}
-	s, err := settings(cfg, c.Config)
+	said := fmt.Sprintf("%s is installed and starts with the computer. Now: kassad service start%s", c.Name, c.also())
+	return c.apply(e, cfg, c.Config, (*service.Manager).Install, said)
+}
+
+// apply has the manager enter what the configuration means for the service.
+func (f serviceFlag) apply(e *env, cfg daemon.Config, path string, do func(*service.Manager) ([]service.Note, error), said string) error {
+	s, err := settings(cfg, path)
 	if err != nil {
 		return err
 	}
-	m, err := c.manager(s)
+	m, err := f.manager(s)
 	if err != nil {
 		return err
 	}
-	notes, err := m.Install()
-	if err := told(e, notes, c.hint(err)); err != nil {
+	notes, err := do(m)
+	if err := told(e, notes, f.hint(err)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s is installed and starts with the computer. Now: kassad service start%s\n", c.Name, c.also())
+	_, err = fmt.Fprintln(e.stdout, said)
 	return err
 }
 
@@ -165,7 +176,7 @@ func (c *serviceInstall) writeSample(e *env) error {
 	if err := secretfile.Create(c.Config, []byte(sampleConfig), secretfile.Mode); err != nil {
 		return rightsHint(err)
 	}
-	return told(e, []string{"wrote the sample configuration " + c.Config}, nil)
+	return told(e, []service.Note{{English: "wrote the sample configuration " + c.Config}}, nil)
 }
 
 // also is the flag that a next command needs.
@@ -177,9 +188,9 @@ func (f serviceFlag) also() string {
 }
 
 // told prints what was done beside, whether or not the rest succeeded.
-func told(e *env, notes []string, err error) error {
+func told(e *env, notes []service.Note, err error) error {
 	for _, n := range notes {
-		if _, werr := fmt.Fprintln(e.stdout, n); werr != nil {
+		if _, werr := fmt.Fprintln(e.stdout, n.English); werr != nil {
 			return errors.Join(err, werr)
 		}
 	}
@@ -203,7 +214,7 @@ type serviceStart struct{ serviceFlag }
 
 // Help ends the help of service start.
 func (serviceStart) Help() string {
-	return `Under systemd it ends when commands are taken.
+	return `It ends when commands are taken, or tells why the service ends before; on Windows it looks for 3 seconds whether it ends.
 
 Examples:
   kassad service start`
@@ -267,7 +278,8 @@ type serviceStatus struct {
 
 // Help ends the help of service status.
 func (serviceStatus) Help() string {
-	return `Exit status 0 only if the service runs. How printers and terminals are: kassad status.
+	return `Exit status 0 only if the service runs and takes commands; one that ends and is started again and again is
+"restarting". How printers and terminals are: kassad status.
 
 Examples:
   kassad service status
@@ -287,20 +299,37 @@ func (c *serviceStatus) Run(e *env) error {
 	if c.JSON {
 		err = printJSON(e.stdout, s)
 	} else {
-		detail := ""
-		if s.Detail != "" {
-			detail = ": " + s.Detail
-		}
-		_, err = fmt.Fprintf(e.stdout, "%s is %s (%s)%s\n", s.Name, s.State, s.Manager, detail)
+		_, err = fmt.Fprintf(e.stdout, "%s is %s (%s)%s\n", s.Name, s.State, s.Manager, serviceDetail(s))
 	}
 	if err != nil || s.State == service.StateRunning {
 		return err
 	}
-	next := map[string]string{service.StateAbsent: "kassad service install", service.StateStopped: "kassad service start" + c.also()}[s.State]
-	if next == "" {
-		return c.hint(fmt.Errorf("the service has %s", s.State))
+	return hinted{err: errors.New("the service does not serve: it is " + s.State), hint: c.next(s)}
+}
+
+// serviceDetail is what is known beside the state.
+func serviceDetail(s service.Status) string {
+	text := ""
+	if s.Detail != "" {
+		text = ": " + s.Detail
 	}
-	return hinted{err: errors.New("the service does not run"), hint: next}
+	if s.Restarts > 0 {
+		text += fmt.Sprintf("; started again %d times by itself", s.Restarts)
+	}
+	return text
+}
+
+// next is what to try with a service that does not serve.
+func (f serviceFlag) next(s service.Status) string {
+	switch {
+	case s.State == service.StateAbsent:
+		return "kassad service install"
+	case s.State == service.StateStopped && s.Detail == "":
+		return "kassad service start" + f.also()
+	case s.State == service.StateStopping, s.State == service.StateStarting && s.Restarts == 0:
+		return "kassad service status" + f.also() + " in a moment"
+	}
+	return f.logs()
 }
 
 type serviceConfigure struct {
@@ -328,18 +357,5 @@ func (c *serviceConfigure) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	s, err := settings(cfg, c.Config)
-	if err != nil {
-		return err
-	}
-	m, err := c.manager(s)
-	if err != nil {
-		return err
-	}
-	notes, err := m.Configure()
-	if err := told(e, notes, c.hint(err)); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(e.stdout, "%s is configured\n", c.Name)
-	return err
+	return c.apply(e, cfg, c.Config, (*service.Manager).Configure, c.Name+" is configured")
 }

@@ -84,7 +84,7 @@ func (c *setupRun) merge() (setupAnswers, error) {
 	}
 	text, err := os.ReadFile(c.Answers)
 	if err != nil {
-		return a, err
+		return a, hinted{err: err, hint: "--answers names a file that is there and that you may read; its keys are the names of the flags: kassad setup run --help", status: exitUsage}
 	}
 	var file setupAnswers
 	if err := strict.Decode(text, &file); err != nil {
@@ -117,6 +117,9 @@ func (c *setupRun) merge() (setupAnswers, error) {
 // Run goes through the first hour.
 func (c *setupRun) Run(e *env) error {
 	answers, err := c.merge()
+	if err == nil {
+		err = answers.tidy()
+	}
 	if err != nil {
 		return err
 	}
@@ -164,7 +167,11 @@ func (s *setup) walk(ctx context.Context) error {
 			return err
 		}
 	case err != nil:
-		return hinted{err: err, hint: "mend it (kassad config check), or kassad setup --force writes a new one and keeps this one"}
+		if errors.Is(err, fs.ErrPermission) {
+			return s.talk.fails(err, "%v", "%v", "то же с sudo (в Windows — в консоли администратора)", withRights(), err)
+		}
+		return s.talk.fails(err, "%v", "%v", "исправьте её (kassad config check); kassad setup --force пишет новую, а эту сохраняет",
+			"mend it (kassad config check), or kassad setup --force writes a new one and keeps this one", err)
 	default:
 		s.present(ctx, cfg)
 	}
@@ -187,6 +194,10 @@ func exists(path string) bool {
 func (s *setup) present(ctx context.Context, cfg daemon.Config) {
 	s.talk.say("Настройка уже есть: %s (тема %s). Она не меняется; новая — с --force.",
 		"The configuration is there: %s (root %s). It stays; --force writes a new one.", s.config, cfg.Root())
+	if other := s.answers.otherThan(cfg); len(other) > 0 {
+		s.talk.say("НЕ применено, в настройке иначе: %s. Исправьте её сами и перезапустите службу, или начните заново: --force.",
+			"NOT applied, the configuration says otherwise: %s. Change it by hand and restart the service, or begin anew: --force.", strings.Join(other, ", "))
+	}
 	if daemonRuns(s.env, cfg) {
 		s.talk.say("Служба работает, ККТ у неё: kassad status.", "kassad runs and has the printers: kassad status.")
 		return

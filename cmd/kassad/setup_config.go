@@ -16,6 +16,7 @@ import (
 	"kassad/daemon/secretfile"
 	"kassad/fiscal"
 	"kassad/mqtt"
+	"kassad/spool"
 )
 
 // Where the broker listens.
@@ -164,6 +165,9 @@ func (s *setup) broker() ([]change, error) {
 	if s.answers.Listen != "" {
 		listen = s.answers.Listen
 	}
+	if reach == reachLAN && isLoopbackListen(listen) {
+		s.talk.say("Внимание: брокер на %s слушает только этот компьютер, кассы из сети не подключатся.", "Mind: the broker on %s listens on this computer only, no terminal of the network gets in.", listen)
+	}
 	return append(list, change{"[broker]", "listen", listen}), nil
 }
 
@@ -226,9 +230,16 @@ func (s *setup) write(text string, cfg daemon.Config) error {
 	return rightsHint(secretfile.Create(cfg.Broker.UsersFile, []byte(enrol.UsersHeader), secretfile.Mode))
 }
 
+// rightsHint says what to try when a file cannot be written.
 func rightsHint(err error) error {
-	if errors.Is(err, os.ErrPermission) {
-		return hinted{err: err, hint: "the same with sudo, or in a console that was opened as administrator; --config FILE writes elsewhere"}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrPermission):
+		return hinted{err: err, hint: withRights() + "; --config FILE writes elsewhere"}
+	case spool.NoRoom(err):
+		return hinted{err: err, hint: "make room on the disk, then the same again"}
+	default:
+		return hinted{err: err, hint: "look at the folder and its disk (read-only?); --config FILE writes elsewhere"}
 	}
-	return err
 }

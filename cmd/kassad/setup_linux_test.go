@@ -24,7 +24,7 @@ func TestSetupOnTerminal(t *testing.T) {
 	dir := t.TempDir()
 	var out, told strings.Builder
 	status := run(t.Context(), []string{"setup", "--lang", "ru", "--config", filepath.Join(dir, "kassad.toml"), "--address", "tcp://127.0.0.1:1"}, tty, &out, &told)
-	if status != exitFailed || !strings.Contains(told.String(), "nothing was written") || exists(filepath.Join(dir, "kassad.toml")) {
+	if status != exitFailed || !strings.Contains(told.String(), "kassad: настройка закончена, ничего не записано\nпопробуйте: подключите и включите ККТ") || exists(filepath.Join(dir, "kassad.toml")) {
 		t.Errorf("%d\n%s\n%s", status, &out, &told)
 	}
 	for _, w := range []string{"ККТ не найдена", "Продолжить без неё?", "ответьте да или нет"} {

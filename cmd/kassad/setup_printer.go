@@ -33,7 +33,7 @@ type shop struct {
 // serviceManager is the part of service.Manager that setup needs.
 type serviceManager interface {
 	Status() (service.Status, error)
-	Install() (notes []string, err error)
+	Install() (notes []service.Note, err error)
 	Start() (already bool, err error)
 	Stop() (already bool, err error)
 }
@@ -142,6 +142,9 @@ func (s *setup) device(ctx context.Context) (daemon.DeviceConfig, error) {
 	at := d
 	at.Address = f.Address
 	facts, err := s.shop.inspect(ctx, at)
+	if wrong := s.wrongPassword(err); wrong != nil {
+		return d, wrong
+	}
 	if err != nil {
 		s.talk.say("ККТ %s отвечает, но о себе рассказала не всё: %v", "The printer %s answers, but has not told all of itself: %v", printable(f.Model), err)
 		facts = printerFacts{Info: fiscal.Info{Model: f.Model, Serial: f.Serial, Firmware: f.Firmware}, address: f.Address}
@@ -155,6 +158,9 @@ func (s *setup) device(ctx context.Context) (daemon.DeviceConfig, error) {
 // known asks the printer at an address that was given.
 func (s *setup) known(ctx context.Context, d daemon.DeviceConfig) (daemon.DeviceConfig, error) {
 	facts, err := s.shop.inspect(ctx, d)
+	if wrong := s.wrongPassword(err); wrong != nil {
+		return d, wrong
+	}
 	if err != nil {
 		s.talk.say("ККТ по адресу %s не отвечает: %v", "The printer at %s does not answer: %v", d.Address, err)
 		return d, s.absent()
@@ -175,9 +181,26 @@ func (s *setup) absent() error {
 	}
 	goOn, err := s.talk.yes(s.talk.of("Продолжить без неё? Служба найдёт ККТ, когда она появится", "Go on without it? kassad finds the printer when it is there"), false)
 	if err == nil && !goOn {
-		err = hinted{err: errors.New("setup ends; nothing was written"), hint: "plug the printer in, switch it on, and kassad setup again"}
+		err = s.talk.fails(errNoPrinter, "настройка закончена, ничего не записано", "setup ends; nothing was written",
+			"подключите и включите ККТ, затем снова kassad setup", "plug the printer in, switch it on, and kassad setup again")
 	}
 	return err
+}
+
+var errNoPrinter = errors.New("no printer")
+
+// vendorPassword is how a printer says that the password is wrong.
+const vendorPassword = "0x4F"
+
+// wrongPassword ends setup where the printer is there and refuses the password:
+// with it in the configuration it would never answer.
+func (s *setup) wrongPassword(err error) error {
+	var refused *fiscal.Error
+	if !errors.As(err, &refused) || refused.Vendor != vendorPassword {
+		return nil
+	}
+	return s.talk.fails(err, "ККТ отвечает, но пароль неверный; ничего не записано", "the printer answers and refuses the password; nothing was written",
+		"kassad setup --password N: пароль администратора ККТ, с завода 30 (тогда без --password)", "kassad setup --password N with that of the printer's administrator; as made it is 30, and then without --password")
 }
 
 // choose lets a person pick one of several printers.
@@ -189,7 +212,8 @@ func (s *setup) choose(found []shtrih.Found) (shtrih.Found, error) {
 		s.talk.say("  %d. %s, заводской номер %s, %s", "  %d. %s, serial number %s, %s", i+1, printable(f.Model), printable(f.Serial), f.Address)
 	}
 	if s.talk.in == nil {
-		return found[0], hinted{err: fmt.Errorf("%d printers are there", len(found)), hint: "name one: kassad setup --serial " + found[0].Serial}
+		return found[0], s.talk.fails(errNoAnswer, "найдено ККТ: %d", "%d printers are there",
+			"назовите одну: kassad setup --serial "+found[0].Serial, "name one: kassad setup --serial "+found[0].Serial, len(found))
 	}
 	n := 0
 	_, err := s.talk.ask(s.talk.of("Какая из них", "Which of them"), "1", func(answer string) (err error) {

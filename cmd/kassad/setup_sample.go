@@ -33,7 +33,7 @@ func (s *setup) pause() error {
 		return flag.hint(err)
 	}
 	state, err := m.Status()
-	if err != nil || state.State != service.StateRunning {
+	if err != nil || state.State == service.StateAbsent || state.State == service.StateStopped {
 		return flag.hint(err)
 	}
 	s.talk.say("Служба работает с образцом настройки; на время вопросов она остановлена.", "The service runs with the sample configuration; it is stopped while you are asked.")

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"kassad/daemon"
@@ -40,11 +41,11 @@ func (s *setup) certificates(_ context.Context, cfg daemon.Config) error {
 		return s.talk.issue(d, names)
 	}
 	if err != nil {
-		return hinted{err: err, hint: "kassad setup certs makes a new one"}
+		return s.talk.fails(err, "%v", "%v", "kassad setup certs выпускает новый", "kassad setup certs makes a new one", err)
 	}
 	s.talk.say("Сертификат брокера уже есть, действует до %s.", "The broker's certificate is there, good until %s.", served.NotAfter.Format(time.DateOnly))
 	if missing := localca.Missing(served, names); len(missing) > 0 {
-		s.talk.say("В нём нет: %v. Новый: kassad setup certs.", "It does not name %v. A new one: kassad setup certs.", missing)
+		s.talk.say("В нём нет: %s. Новый: kassad setup certs.", "It does not name %s. A new one: kassad setup certs.", strings.Join(missing, ", "))
 	}
 	return nil
 }
@@ -80,7 +81,7 @@ func (t *talk) issue(d door, names []string) error {
 	if err != nil {
 		return err
 	}
-	t.say("Сертификат брокера выпущен до %s: %v", "The broker's certificate is made, good until %s: %v", cert.NotAfter.Format(time.DateOnly), localca.Names(cert))
+	t.say("Сертификат брокера выпущен до %s: %s", "The broker's certificate is made, good until %s: %s", cert.NotAfter.Format(time.DateOnly), strings.Join(localca.Names(cert), ", "))
 	return nil
 }
 
@@ -142,7 +143,7 @@ func (s *setup) terminals(_ context.Context, cfg daemon.Config) error {
 	}
 	there := terminalNames(cfg, users)
 	if len(there) > 0 {
-		s.talk.say("Терминалы уже есть: %v.", "Terminals that are there: %v.", there)
+		s.talk.say("Терминалы уже есть: %s.", "Terminals that are there: %s.", strings.Join(there, ", "))
 	}
 	wanted := s.answers.Terminal
 	if len(wanted) == 0 && len(there) == 0 && s.talk.in != nil {
@@ -210,7 +211,8 @@ func (s *setup) testPrint(ctx context.Context, cfg daemon.Config) error {
 	device.Address = s.printer.address
 	err := s.shop.print(ctx, device, []string{"kassad", "Проверка печати. Не чек.", time.Now().Format("02.01.2006 15:04")})
 	if err != nil {
-		return hinted{err: fmt.Errorf("test print: %w", err), hint: "look at paper and cover; kassad doctor tells more. The configuration is written, so: kassad setup"}
+		return s.talk.fails(err, "проверка печати: %v", "test print: %v", "посмотрите бумагу и крышку; подробнее — kassad doctor. Настройка записана, дальше снова: kassad setup",
+			"look at paper and cover; kassad doctor tells more. The configuration is written, so: kassad setup", err)
 	}
 	s.talk.say("Напечатано.", "Printed.")
 	return nil
@@ -240,6 +242,9 @@ func (s *setup) service(_ context.Context, cfg daemon.Config) error {
 		return nil
 	}
 	want := s.answers.Service || s.paused != nil
+	if state.State != service.StateAbsent && state.State != service.StateStopped {
+		s.talk.say("Служба установлена, но не обслуживает: %s%s", "The service is installed and does not serve: %s%s", state.State, serviceDetail(state))
+	}
 	if !want {
 		question := s.talk.of("Установить службу и запустить её?", "Install the service and start it?")
 		if state.State != service.StateAbsent {
@@ -255,7 +260,7 @@ func (s *setup) service(_ context.Context, cfg daemon.Config) error {
 	}
 	notes, err := m.Install()
 	for _, n := range notes {
-		fmt.Fprintln(s.talk.out, n)
+		fmt.Fprintln(s.talk.out, s.talk.of(n.Russian, n.English))
 	}
 	if err == nil {
 		_, err = m.Start()

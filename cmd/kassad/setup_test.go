@@ -32,9 +32,9 @@ type fakeShop struct {
 }
 
 func (f *fakeShop) Status() (service.Status, error) { return service.Status{State: f.state}, nil }
-func (f *fakeShop) Install() ([]string, error) {
+func (f *fakeShop) Install() ([]service.Note, error) {
 	f.installed = true
-	return []string{"made the user"}, nil
+	return []service.Note{{Russian: "создан пользователь", English: "made the user"}}, nil
 }
 func (f *fakeShop) Start() (bool, error) { f.started = true; return false, nil }
 func (f *fakeShop) Stop() (bool, error) {
@@ -237,6 +237,9 @@ func TestTerminalKeepsOthers(t *testing.T) {
 	}
 	if err := add("new"); err != nil {
 		t.Fatal(err)
+	}
+	if slices.Contains(usualRights, string(fiscal.VerbDocument)) {
+		t.Error("a till may read the documents of others, with their buyers")
 	}
 	cfg, err := daemon.LoadConfig(config)
 	if err != nil || !slices.Equal(cfg.Terminals["old"].Rights, []string{"*"}) || !slices.Equal(cfg.Terminals["new"].Rights, usualRights) {

@@ -136,6 +136,9 @@ func (c *spoolRestore) Run(e *env) error {
 	case err != nil:
 		return storeHint(err)
 	}
+	if err := daemon.NoteRestored(cfg); err != nil {
+		return storeHint(err)
+	}
 	if aside != "" {
 		_, err = fmt.Fprintf(e.stdout, "restored; the journal that was there is %s\n", aside)
 	} else {

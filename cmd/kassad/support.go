@@ -98,7 +98,7 @@ func (c *supportCommand) Run(e *env) error {
 		if errors.Is(err, fs.ErrExist) {
 			return hinted{err: err, hint: "name another file with --out, or remove that one"}
 		}
-		return err
+		return hinted{err: err, hint: "name a file in a folder that is there and that you may write to, with --out"}
 	}
 	return c.tell(e, lang, out, rows)
 }

@@ -67,6 +67,20 @@ func (t *talk) of(ru, en string) string {
 // asksMax is how often a person may give an answer that does not fit.
 const asksMax = 5
 
+// fails is an error with what to try, in the person's language. It is also of.
+func (t *talk) fails(of error, ru, en, hintRu, hintEn string, args ...any) error {
+	return hinted{err: spoken{fmt.Sprintf(t.of(ru, en), args...), of}, hint: t.of(hintRu, hintEn), try: t.of("попробуйте", "")}
+}
+
+// spoken is an error in words of its own.
+type spoken struct {
+	text string
+	of   error
+}
+
+func (s spoken) Error() string { return s.text }
+func (s spoken) Unwrap() error { return s.of }
+
 // errNoAnswer: the input has ended.
 var errNoAnswer = errors.New("no answer")
 
@@ -80,7 +94,7 @@ func (t *talk) ask(question, def string, check func(string) error) (string, erro
 		line, err := t.in.ReadString('\n')
 		answer := strings.TrimSpace(line)
 		if err != nil && answer == "" {
-			return "", hinted{err: errNoAnswer, hint: "answer on a terminal, or kassad setup --yes"}
+			return "", t.fails(errNoAnswer, "нет ответа", "no answer", "ответьте в терминале, или kassad setup --yes", "answer on a terminal, or kassad setup --yes")
 		}
 		if answer == "" {
 			answer = def
@@ -91,7 +105,7 @@ func (t *talk) ask(question, def string, check func(string) error) (string, erro
 			fmt.Fprintf(t.out, "  %v\n", err)
 		}
 	}
-	return "", hinted{err: errNoAnswer, hint: "kassad setup run --help names the answers that flags can give"}
+	return "", t.fails(errNoAnswer, "нет ответа", "no answer", "kassad setup run --help называет ответы, которые можно дать флагами", "kassad setup run --help names the answers that flags can give")
 }
 
 // yes asks for a word of consent; nobody gives none.

@@ -34,7 +34,7 @@ type terminalAdd struct {
 	jsonFlag
 	langFlag
 	Name        string   `arg:"" help:"Name of the terminal, 1 to 32 of a-z, 0-9 and -."`
-	Rights      []string `help:"What it may do; * is everything. Without it all but corrections and purchases." placeholder:"VERB,…"`
+	Rights      []string `help:"What it may do; * is everything. Without it all but corrections, purchases and document, which reads every document of the storage." placeholder:"VERB,…"`
 	Host        string   `help:"Name or address under which the terminal reaches this computer." placeholder:"HOST"`
 	Out         string   `help:"Folder for the files; without it terminals/NAME beside the configuration." placeholder:"DIR" type:"path"`
 	NewPassword bool     `help:"Give a terminal that is there a new password; the old one is refused from then on."`

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"kassad/daemon"
 	"kassad/daemon/enrol"
@@ -68,12 +69,16 @@ func (d door) users() (string, error) {
 }
 
 // usualRights are those of a till: corrections and purchases are for who asks
-// for them by name.
+// for them by name, and so is document, which shows what any other till has sold,
+// with the buyer's phone or e-mail.
 var usualRights = []string{
 	string(fiscal.VerbSale), string(fiscal.VerbRefund), string(fiscal.VerbShiftOpen), string(fiscal.VerbShiftClose),
 	string(fiscal.VerbCashIn), string(fiscal.VerbCashOut), string(fiscal.VerbXReport), string(fiscal.VerbCopy),
-	string(fiscal.VerbText), string(fiscal.VerbDrawer), string(fiscal.VerbCounters), string(fiscal.VerbDocument),
+	string(fiscal.VerbText), string(fiscal.VerbDrawer), string(fiscal.VerbCounters),
 }
+
+// verbs are those that need a right.
+var verbs = append(slices.Clone(usualRights), string(fiscal.VerbDocument), string(fiscal.VerbCorrection), string(fiscal.VerbBuy), string(fiscal.VerbBuyRefund))
 
 // may tells why a terminal cannot be added.
 func (d door) may(name, users string, newPassword bool) error {
@@ -99,7 +104,7 @@ func (d door) may(name, users string, newPassword bool) error {
 func (d door) add(name string, rights []string, host string, newPassword bool) (enrol.Card, error) {
 	users, err := d.users()
 	if err == nil {
-		err = d.may(name, users, newPassword)
+		err = errors.Join(knownRights(rights), d.may(name, users, newPassword))
 	}
 	if err != nil {
 		return enrol.Card{}, err
@@ -119,6 +124,16 @@ func (d door) add(name string, rights []string, host string, newPassword bool) (
 		return card, err
 	}
 	return card, secretfile.Replace(d.cfg.Broker.UsersFile, []byte(enrol.SetUser(users, name, hash)), secretfile.Mode)
+}
+
+// knownRights refuses a right that is no verb.
+func knownRights(rights []string) error {
+	for _, r := range rights {
+		if r != "*" && fiscal.Verb(r).Class() == 0 {
+			return hinted{err: fmt.Errorf("--rights: there is no verb %q", r), hint: "--rights takes *, or of these, with commas: " + strings.Join(verbs, " "), status: exitUsage}
+		}
+	}
+	return nil
 }
 
 // permit writes the rights of a terminal that has none.
@@ -253,7 +268,7 @@ func (d door) remove(name string) error {
 	case !hadPassword && !configured:
 		return hinted{err: fmt.Errorf("there is no terminal %s", name), hint: "kassad terminal ls lists them"}
 	case configured && len(d.cfg.Terminals) == 1 && len(others) > 0 && isLoopbackListen(d.cfg.Broker.Listen):
-		return hinted{err: errors.New("without a [terminal.…] every other name might do everything"), hint: fmt.Sprintf("first give one of %v its rights in %s", others, d.config)}
+		return hinted{err: errors.New("without a [terminal.…] every other name might do everything"), hint: fmt.Sprintf("first give one of %s its rights in %s", strings.Join(others, ", "), d.config)}
 	}
 	if configured {
 		text, err := os.ReadFile(d.config)

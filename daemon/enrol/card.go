@@ -1,6 +1,11 @@
 package enrol
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+)
 
 // Card is what a terminal needs to sell. It holds a password.
 type Card struct {
@@ -28,4 +33,22 @@ func (c Card) QR() (string, error) {
 func (c Card) File() ([]byte, error) {
 	text, err := json.MarshalIndent(c, "", "  ")
 	return append(text, '\n'), err
+}
+
+// ReadCard reads a card's file. CAFile is then a path.
+func ReadCard(path string) (Card, error) {
+	var c Card
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	switch {
+	case err != nil:
+		return c, fmt.Errorf("card %s: %w", path, err)
+	case c.V != CardVersion || c.URL == "" || c.Root == "" || c.Name == "":
+		return c, fmt.Errorf("card %s: not a terminal's, or of another version than %d", path, CardVersion)
+	case c.CAFile != "" && !filepath.IsAbs(c.CAFile):
+		c.CAFile = filepath.Join(filepath.Dir(path), c.CAFile)
+	}
+	return c, nil
 }

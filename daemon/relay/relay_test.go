@@ -20,7 +20,7 @@ import (
 	"kassad/mqtt/mqtttest"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // running is a relay on a free port.
 type running struct {

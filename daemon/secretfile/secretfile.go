@@ -8,18 +8,21 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"kassad/owner"
 )
 
 // Mode is that of a file with a secret in it.
 const Mode = 0o600
 
 // Create writes a file that is not there yet. The error is fs.ErrExist if it
-// is.
+// is. Root writes it for the owner of the folder.
 func Create(path string, text []byte, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return err
 	}
+	owner.Inherit(f)
 	if _, err := f.Write(text); err != nil {
 		return errors.Join(err, f.Close(), os.Remove(path))
 	}
@@ -28,7 +31,7 @@ func Create(path string, text []byte, mode fs.FileMode) error {
 
 // Replace writes a file in the place of another one, whose mode and owners it
 // keeps, so that a service which could read it still can. Without one before,
-// it has mode.
+// it has mode, and is the folder's owner's.
 func Replace(path string, text []byte, mode fs.FileMode) error {
 	before, err := os.Stat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -39,9 +42,11 @@ func Replace(path string, text []byte, mode fs.FileMode) error {
 		return err
 	}
 	defer os.Remove(f.Name()) // fails when the rename took it away
-	if before != nil {
+	if before == nil {
+		owner.Inherit(f)
+	} else {
 		mode = before.Mode().Perm()
-		if err := keepOwners(f.Name(), before); err != nil {
+		if err := owner.Copy(f.Name(), before); err != nil {
 			return errors.Join(fmt.Errorf("owner of %s: %w", path, err), f.Close())
 		}
 	}

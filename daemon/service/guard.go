@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -38,29 +38,46 @@ type Guard struct {
 	// there is no watchdog: Windows has none.
 	Abort func(reason string)
 
-	ready, stopping atomic.Bool
-	told            string // the last sentence
+	mu    sync.Mutex
+	phase phase
+	told  string // the last sentence of look
 }
+
+// phase is where a process is in its life; there is no way back.
+type phase int
+
+const (
+	starting phase = iota
+	serving
+	stopping
+	ended // its last words are told: nothing comes after them
+)
 
 // Ready says that commands are taken.
 func (g *Guard) Ready() {
-	if g.stopping.Load() {
-		return
-	}
-	g.ready.Store(true)
-	g.send("READY=1", "STATUS=takes commands")
+	g.enter(serving, "READY=1", "STATUS=takes commands")
 }
 
 // Stopping says that the end has begun.
 func (g *Guard) Stopping() {
-	if !g.stopping.Swap(true) {
-		g.send("STOPPING=1", "STATUS=stopping: the receipt in hand ends, then kassad")
-	}
+	g.enter(stopping, "STOPPING=1", "STATUS=stopping: the receipt in hand ends, then kassad")
 }
 
 // Failed says why the process ends.
 func (g *Guard) Failed(err error) {
-	g.send("STATUS=" + oneLine(err.Error()))
+	g.enter(ended, "STATUS="+oneLine(err.Error()))
+}
+
+// enter tells what a phase begins with. A daemon that restarts by itself begins to
+// serve more than once.
+func (g *Guard) enter(next phase, assignments ...string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if next < g.phase || next == g.phase && next != serving {
+		return
+	}
+	g.phase, g.told = next, ""
+	g.send(assignments...)
 }
 
 func (g *Guard) send(assignments ...string) {
@@ -90,6 +107,9 @@ func (g *Guard) Run(ctx context.Context) {
 
 // look is one turn; it returns since when a loop hangs.
 func (g *Guard) look(hung time.Time) time.Time {
+	g.mu.Lock()
+	at := g.phase
+	g.mu.Unlock()
 	late := g.Stalled()
 	if len(late) > 0 {
 		what := "no progress: " + strings.Join(late, ", ")
@@ -97,7 +117,7 @@ func (g *Guard) look(hung time.Time) time.Time {
 			hung = time.Now()
 			g.Log.Error("hung; the service manager is to start kassad again", "loops", strings.Join(late, ", "))
 		}
-		g.say(what)
+		g.say(at, what)
 		if g.Abort != nil && g.Tell.Watchdog() == 0 && time.Since(hung) >= hungMax {
 			g.Abort(what)
 		}
@@ -109,20 +129,23 @@ func (g *Guard) look(hung time.Time) time.Time {
 	if g.Tell.Watchdog() > 0 {
 		g.send("WATCHDOG=1")
 	}
-	switch {
-	case g.stopping.Load():
-	case g.ready.Load():
-		g.say(g.Sentence())
-	default:
+	switch at {
+	case serving:
+		g.say(at, g.Sentence())
+	case starting:
 		g.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", startMore.Microseconds()))
-		g.say("starting: commands are not taken yet")
+		g.say(at, "starting: commands are not taken yet")
 	}
 	return time.Time{}
 }
 
-// say tells a sentence that is news.
-func (g *Guard) say(sentence string) {
-	if sentence = oneLine(sentence); sentence != g.told {
+// say tells a sentence that is news, unless the phase that it is of has ended
+// while it was made: the last words of a daemon that could not start were
+// "starting" otherwise.
+func (g *Guard) say(of phase, sentence string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if sentence = oneLine(sentence); of == g.phase && of != ended && sentence != g.told {
 		g.told = sentence
 		g.send("STATUS=" + sentence)
 	}

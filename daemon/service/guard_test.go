@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -102,6 +103,45 @@ func TestGuardFeedsWhileProgress(t *testing.T) {
 		g.Failed(errors.New("store: disk\nREADY=1"))
 		if told := m.take(0); !slices.Equal(told, []string{"STATUS=store: disk READY=1"}) {
 			t.Errorf("failed: %q", told)
+		}
+	})
+}
+
+// The last words stay the last: also those of an end in the middle of a look, and
+// of a daemon that is told to stop after it.
+func TestGuardLastWords(t *testing.T) {
+	t.Parallel()
+	for _, late := range [][]string{nil, {"worker front"}} {
+		m := &manager{watchdog: 30 * time.Second}
+		g := &Guard{Tell: m, Log: slog.New(slog.DiscardHandler)}
+		g.Stalled = func() []string {
+			g.Failed(errors.New("store: permission denied"))
+			return late
+		}
+		g.look(time.Time{})
+		g.Stopping()
+		g.Ready()
+		var said []string
+		for _, what := range m.told {
+			if strings.HasPrefix(what, "STATUS=") {
+				said = append(said, what)
+			}
+		}
+		if !slices.Equal(said, []string{"STATUS=store: permission denied"}) {
+			t.Errorf("hung %q: %q", late, m.told)
+		}
+	}
+}
+
+// A daemon that has restarted by itself says how it is again.
+func TestGuardServesAgain(t *testing.T) {
+	t.Parallel()
+	guarded(t, 30*time.Second, nil, func(g *Guard, m *manager, _ func(...string)) {
+		for range 2 {
+			g.Ready()
+			if told := m.take(time.Minute); count(told, "STATUS=takes commands; all is well") != 1 {
+				t.Errorf("%q", told)
+			}
 		}
 	})
 }

@@ -16,6 +16,7 @@ var (
 	ErrNoRights     = errors.New("this needs the rights of an administrator")
 	ErrPackaged     = errors.New("the service belongs to a package")
 	ErrNotStarted   = errors.New("the service manager did not start it")
+	ErrNotServing   = errors.New("it ends before it takes commands, and is started again and again")
 	ErrSlow         = errors.New("the service manager has not finished in time")
 	ErrHidden       = errors.New("the service could not see it")
 	ErrFailed       = errors.New("the service manager refused")
@@ -23,6 +24,10 @@ var (
 
 // DefaultName is the name of the service.
 const DefaultName = "kassad"
+
+// settleTick is how often a service that has started is looked at, until it is
+// known what became of it.
+const settleTick = 250 * time.Millisecond
 
 // patience is how long a start or a stop may take before who asked is told so:
 // longer than a receipt in hand has to end, and the stop of the unit.
@@ -40,10 +45,13 @@ type Settings struct {
 
 // States of a service.
 const (
-	StateAbsent  = "absent"
-	StateRunning = "running"
-	StateStopped = "stopped"
-	StateFailed  = "failed"
+	StateAbsent     = "absent"
+	StateRunning    = "running"
+	StateStarting   = "starting"   // it takes no commands yet
+	StateRestarting = "restarting" // it has ended by itself and waits for its next start
+	StateStopping   = "stopping"
+	StateStopped    = "stopped"
+	StateFailed     = "failed"
 )
 
 // Status is how the service is.
@@ -51,9 +59,20 @@ type Status struct {
 	Name    string `json:"name"`
 	Manager string `json:"manager"`
 	State   string `json:"state"`
-	// Detail is what the running daemon has told the manager; "" where managers
-	// are not told.
+	// Detail is what the daemon has told the manager, and how it has ended; ""
+	// where managers are not told.
 	Detail string `json:"detail,omitempty"`
+	// Restarts counts how often the manager has started it again since somebody
+	// has; 0 also where managers do not count.
+	Restarts int `json:"restarts,omitempty"`
+}
+
+// Note is what was done beside, in both languages.
+type Note struct{ Russian, English string }
+
+// note makes one; both sentences take the same arguments.
+func note(russian, english string, args ...any) Note {
+	return Note{fmt.Sprintf(russian, args...), fmt.Sprintf(english, args...)}
 }
 
 // handler is kardianos' service for who only installs and asks.
@@ -66,7 +85,9 @@ func (handler) Stop(kardianos.Service) error  { return nil }
 type Manager struct {
 	settings Settings
 	system   kardianos.Service
+	look     func(*Status) // adds what the library does not ask for
 	patience time.Duration
+	settle   time.Duration // how long a service that has started is looked at
 }
 
 // NewManager finds the system's manager of services.
@@ -79,7 +100,7 @@ func NewManager(s Settings) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoManager, err)
 	}
-	return &Manager{settings: s, system: system, patience: patience}, nil
+	return &Manager{settings: s, system: system, look: look, patience: patience, settle: settle}, nil
 }
 
 // Status asks the manager. A service that is not there is no error.
@@ -100,11 +121,12 @@ func (m *Manager) Status() (Status, error) {
 	default:
 		s.State = StateAbsent
 	}
-	s.Detail = detail(m.settings.Name)
+	m.look(&s)
 	return s, nil
 }
 
-// Start starts the service; one that runs is left alone.
+// Start starts the service and waits until it serves, or has ended; one that
+// runs is left alone.
 func (m *Manager) Start() (already bool, err error) {
 	s, err := m.installed()
 	if err != nil || s.State == StateRunning {
@@ -114,15 +136,44 @@ func (m *Manager) Start() (already bool, err error) {
 }
 
 // started holds a start against its outcome: systemd passes over a unit whose
-// condition is not met, and calls that a success.
+// condition is not met, and calls that a success; Windows calls a process that
+// ends at once a success, too.
 func (m *Manager) started(what string, f func() error) error {
-	if err := m.bounded(what, f); err != nil {
+	err := m.bounded(what, f)
+	if errors.Is(err, ErrSlow) || errors.Is(err, ErrNoRights) {
 		return err
 	}
-	if s, err := m.Status(); err == nil && s.State == StateStopped {
-		return fmt.Errorf("%s %s: %w", what, m.settings.Name, ErrNotStarted)
+	s, serr := m.settled(err != nil)
+	switch {
+	case serr == nil && (s.State == StateRestarting || s.State == StateFailed):
+		return fmt.Errorf("%s %s: %w: %s", what, m.settings.Name, ErrNotServing, s.Detail)
+	case err == nil && serr == nil && s.State == StateStopped:
+		return fmt.Errorf("%s %s: %w%s", what, m.settings.Name, ErrNotStarted, after(": ", s.Detail))
 	}
-	return nil
+	return err
+}
+
+// settled is how the service is when it has had the time to fail. One that has
+// failed may be at its next attempt already: how the last one has ended is told
+// when that has ended, too.
+func (m *Manager) settled(failed bool) (Status, error) {
+	s, err := m.Status()
+	for began := time.Now(); err == nil; s, err = m.Status() {
+		late := time.Since(began)
+		if (failed || s.State != StateRunning || late >= m.settle) && (!failed || s.State != StateStarting || late >= m.patience) {
+			break
+		}
+		<-time.After(settleTick)
+	}
+	return s, err
+}
+
+// after puts something before a text that is there.
+func after(separator, text string) string {
+	if text == "" {
+		return ""
+	}
+	return separator + text
 }
 
 // Stop stops the service; one that does not run is left alone.
@@ -168,7 +219,8 @@ func (m *Manager) Uninstall() (already bool, err error) {
 	switch s.State {
 	case StateAbsent:
 		return true, nil
-	case StateRunning:
+	case StateStopped:
+	default:
 		if err := m.stop(); err != nil {
 			return false, err
 		}

@@ -15,6 +15,7 @@ import (
 
 	kardianos "github.com/kardianos/service"
 
+	"kassad/owner"
 	"kassad/packaging"
 )
 
@@ -64,7 +65,7 @@ func checkSeen(what, path string) error {
 // Install writes the unit, or takes that of a package, and lets it start with
 // the computer. It makes the user that the unit names, and lets it read the
 // configuration. notes are what was done beside.
-func (m *Manager) Install() (notes []string, err error) {
+func (m *Manager) Install() (notes []Note, err error) {
 	s := m.settings
 	packaged := removable(s.Name)
 	if packaged != nil && !s.ofPackage() {
@@ -78,7 +79,7 @@ func (m *Manager) Install() (notes []string, err error) {
 		return notes, err
 	}
 	if packaged != nil {
-		return append(notes, "the unit is the package's"), m.bounded("install", func() error {
+		return append(notes, note("служба пакета остаётся как есть", "the unit is the package's")), m.bounded("install", func() error {
 			out, err := exec.Command("systemctl", "enable", s.Name+".service").CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("%w: %w: %s", ErrFailed, err, oneLine(string(out)))
@@ -100,7 +101,7 @@ func (s Settings) ofPackage() bool {
 }
 
 // prepare makes the user of the service, and lets it read what it must.
-func (m *Manager) prepare() (notes []string, err error) {
+func (m *Manager) prepare() (notes []Note, err error) {
 	s := m.settings
 	for what, path := range map[string]string{"binary": s.Executable, "configuration": s.Config, "data_dir": s.DataDir} {
 		if err := checkSeen(what, path+"/"); err != nil {
@@ -112,14 +113,14 @@ func (m *Manager) prepare() (notes []string, err error) {
 		return nil, err
 	}
 	if made {
-		notes = append(notes, "made the user "+userName)
+		notes = append(notes, note("создан пользователь %s", "made the user %s", userName))
 	}
 	opened, err := letRead(s.Config, gid)
 	if err != nil {
 		return notes, err
 	}
 	if opened {
-		notes = append(notes, fmt.Sprintf("the group %s may read %s now", userName, s.Config))
+		notes = append(notes, note("группа %s теперь может читать %s", "the group %s may read %s now", userName, s.Config))
 	}
 	for _, path := range s.Readable {
 		if err := checkSeen("file", path); err != nil {
@@ -130,7 +131,7 @@ func (m *Manager) prepare() (notes []string, err error) {
 			continue // the daemon tells what it misses
 		}
 		if err == nil && othersRead(info.Mode(), int(info.Sys().(*syscall.Stat_t).Gid), gid) {
-			notes = append(notes, fmt.Sprintf("%s is read by a group of others and stays theirs: add the user %s to that group", path, userName))
+			notes = append(notes, note("%s читает чужая группа, он остаётся её: добавьте в неё пользователя %s", "%s is read by a group of others and stays theirs: add the user %s to that group", path, userName))
 			continue
 		}
 		opened, err := letRead(path, gid)
@@ -138,23 +139,25 @@ func (m *Manager) prepare() (notes []string, err error) {
 			return notes, err
 		}
 		if opened {
-			notes = append(notes, fmt.Sprintf("the group %s may read %s now", userName, path))
+			notes = append(notes, note("группа %s теперь может читать %s", "the group %s may read %s now", userName, path))
 		}
 	}
 	if s.DataDir != stateDir { // systemd makes its own
-		if err := giveDir(s.DataDir, uid, gid); err != nil {
-			return notes, err
-		}
+		return notes, giveDir(s.DataDir, uid, gid)
 	}
-	return notes, nil
+	given, err := owner.GiveBack(s.DataDir, uid, gid)
+	if len(given) > 0 {
+		notes = append(notes, note("%s: файлы (%d) были у root, теперь у %s", "%s: %d files were root's and are %s's now", s.DataDir, len(given), userName))
+	}
+	return notes, err
 }
 
 // Configure has nothing to add on Linux: the unit says it all.
-func (m *Manager) Configure() (notes []string, err error) {
+func (m *Manager) Configure() (notes []Note, err error) {
 	if _, err := m.installed(); err != nil {
 		return nil, err
 	}
-	return []string{"the unit says it all; changes of yours: systemctl edit " + m.settings.Name}, nil
+	return []Note{note("всё сказано в описании службы; своё: systemctl edit %s", "the unit says it all; changes of yours: systemctl edit %s", m.settings.Name)}, nil
 }
 
 func unitPath(name string) string { return filepath.Join(unitDir, name+".service") }
@@ -245,13 +248,35 @@ func rights(err error) error {
 	return err
 }
 
-// detail is the sentence that the daemon has told systemd.
-func detail(name string) string {
-	out, err := exec.Command("systemctl", "show", "--property=StatusText", "--value", name+".service").Output()
+// settle: systemd is told when the service serves.
+const settle = 0
+
+// look asks systemd for what it was told by the daemon, and what kardianos takes
+// for "running": a service that ends at each start is between two of them most
+// of the time.
+func look(s *Status) {
+	out, err := exec.Command("systemctl", "show", "--property=ActiveState,SubState,StatusText,Result,ExecMainStatus,NRestarts", s.Name+".service").Output()
 	if err != nil {
-		return ""
+		return
 	}
-	return oneLine(string(out))
+	is := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		is[key] = oneLine(value)
+	}
+	s.Detail = is["StatusText"]
+	s.Restarts, _ = strconv.Atoi(is["NRestarts"]) // systemd before 235 does not count
+	switch {
+	case is["ActiveState"] == "activating" && strings.HasPrefix(is["SubState"], "auto-restart"):
+		s.State = StateRestarting
+	case is["ActiveState"] == "activating":
+		s.State = StateStarting
+	case is["ActiveState"] == "deactivating":
+		s.State = StateStopping
+	}
+	if s.State == StateRestarting || s.State == StateFailed {
+		s.Detail = fmt.Sprintf("it has ended (%s, status %s)%s", is["Result"], is["ExecMainStatus"], after("; its last words: ", s.Detail))
+	}
 }
 
 // processOf has nothing to wait for: who stops a service here waits for its

@@ -14,14 +14,18 @@ func describe(Settings) (*kardianos.Config, error) {
 }
 
 // Install is refused, as every call on this system.
-func (m *Manager) Install() ([]string, error) { return nil, ErrNoManager }
+func (m *Manager) Install() ([]Note, error) { return nil, ErrNoManager }
 
 // Configure is refused, as every call on this system.
-func (m *Manager) Configure() ([]string, error) { return nil, ErrNoManager }
+func (m *Manager) Configure() ([]Note, error) { return nil, ErrNoManager }
 
 func removable(string) error { return nil }
 func failed(error) bool      { return false }
-func detail(string) string   { return "" }
+func look(*Status)           {}
+
+// settle: there is nothing to wait for.
+const settle = 0
+
 func rights(err error) error { return err }
 
 // Protect has nothing to add to the mode of the files.

@@ -3,6 +3,8 @@ package service
 import (
 	"errors"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,26 +15,41 @@ import (
 // fakeSystem is a service manager that keeps what it is asked for.
 type fakeSystem struct {
 	kardianos.Service
+	mu    sync.Mutex // of state: what is started may end by itself
 	state kardianos.Status
 	err   error // of Status
 	stuck bool  // Stop never ends
 	deaf  bool  // Start is a success and changes nothing
+	brief bool  // what is started ends after a second
 	asked []string
 }
 
 func (f *fakeSystem) Platform() string { return "fake" }
 
-func (f *fakeSystem) Status() (kardianos.Status, error) { return f.state, f.err }
+func (f *fakeSystem) Status() (kardianos.Status, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state, f.err
+}
 
 func (f *fakeSystem) move(what string, to kardianos.Status) error {
 	f.asked = append(f.asked, what)
-	f.state = to
+	f.set(to)
 	return nil
+}
+
+func (f *fakeSystem) set(to kardianos.Status) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = to
 }
 
 func (f *fakeSystem) Start() error {
 	if f.deaf {
 		return nil
+	}
+	if f.brief {
+		time.AfterFunc(time.Second, func() { f.set(kardianos.StatusStopped) })
 	}
 	return f.move("start", kardianos.StatusRunning)
 }
@@ -52,7 +69,7 @@ func (f *fakeSystem) Uninstall() error {
 }
 
 func managerOf(f *fakeSystem) *Manager {
-	return &Manager{settings: Settings{Name: "kassad-of-a-test"}, system: f, patience: patience}
+	return &Manager{settings: Settings{Name: "kassad-of-a-test"}, system: f, look: func(*Status) {}, patience: patience}
 }
 
 // Every call may be repeated, and says whether there was anything to do.
@@ -99,6 +116,49 @@ func TestManagerLooksAfterAStart(t *testing.T) {
 	}
 	if err := m.Restart(); !errors.Is(err, ErrNotStarted) {
 		t.Errorf("restart: %v", err)
+	}
+}
+
+// Where a manager is not told when a service serves, one that ends soon is seen.
+func TestManagerLetsAStartSettle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := managerOf(&fakeSystem{state: kardianos.StatusStopped, brief: true})
+		m.settle = 3 * time.Second
+		if _, err := m.Start(); !errors.Is(err, ErrNotStarted) {
+			t.Errorf("start: %v", err)
+		}
+		m = managerOf(&fakeSystem{state: kardianos.StatusStopped})
+		m.settle = 3 * time.Second
+		if _, err := m.Start(); err != nil {
+			t.Errorf("start: %v", err)
+		}
+	})
+}
+
+// A service that ends at each start, and is at its next one when it is looked at,
+// is asked until its last words are known, but not for ever.
+func TestManagerWaitsForTheLastWords(t *testing.T) {
+	t.Parallel()
+	for _, lasts := range []time.Duration{0, time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			m := managerOf(&fakeSystem{state: kardianos.StatusStopped})
+			begin := time.Now()
+			m.look = func(s *Status) {
+				if s.State = StateStarting; time.Since(begin) >= lasts {
+					s.State, s.Detail = StateRestarting, "permission denied"
+				}
+			}
+			failed := errors.New("the job has failed")
+			err := m.started("start", func() error { return failed })
+			if lasts > m.patience {
+				if !errors.Is(err, failed) || time.Since(begin) != m.patience {
+					t.Errorf("it starts for ever: %v after %v", err, time.Since(begin))
+				}
+			} else if !errors.Is(err, ErrNotServing) || !strings.Contains(err.Error(), "permission denied") {
+				t.Errorf("after %v: %v", lasts, err)
+			}
+		})
 	}
 }
 

@@ -44,7 +44,7 @@ func arguments(s Settings) []string {
 
 // Install enters the service, or brings one that is there up to date, and
 // configures it.
-func (m *Manager) Install() (notes []string, err error) {
+func (m *Manager) Install() (notes []Note, err error) {
 	s, err := m.Status()
 	if err != nil {
 		return nil, err
@@ -78,16 +78,16 @@ func (m *Manager) update() error {
 // Configure sets what an installer of Windows cannot: recovery, also when the
 // process ends with a status, delayed start, and who may read the data. notes
 // are what this system does not have.
-func (m *Manager) Configure() (notes []string, err error) {
+func (m *Manager) Configure() (notes []Note, err error) {
 	err = m.withService(func(s *mgr.Service) error {
 		if err := s.SetRecoveryActions(recovery, recoveryReset); err != nil {
 			return fmt.Errorf("recovery: %w", err)
 		}
 		if err := s.SetRecoveryActionsOnNonCrashFailures(true); err != nil {
-			notes = append(notes, fmt.Sprintf("recovery after an exit with a status is not supported here (%v): kassad ends its process instead", err))
+			notes = append(notes, note("запуск снова после выхода со статусом здесь не поддерживается (%v): вместо этого kassad обрывает свой процесс", "recovery after an exit with a status is not supported here (%v): kassad ends its process instead", err))
 		}
 		if err := setDelayedStart(s); err != nil {
-			notes = append(notes, fmt.Sprintf("delayed start is not supported here (%v): kassad starts with the other services", err))
+			notes = append(notes, note("отложенный запуск здесь не поддерживается (%v): kassad запускается вместе с другими службами", "delayed start is not supported here (%v): kassad starts with the other services", err))
 		}
 		return nil
 	})
@@ -97,7 +97,7 @@ func (m *Manager) Configure() (notes []string, err error) {
 	// An installer that enters the service itself does not know the event log.
 	err = eventlog.InstallAsEventCreate(m.settings.Name, eventlog.Error|eventlog.Warning|eventlog.Info)
 	if err != nil && !strings.Contains(err.Error(), "exists") {
-		notes = append(notes, fmt.Sprintf("no event log (%v): warnings and errors are in the log file only", err))
+		notes = append(notes, note("нет журнала событий (%v): предупреждения и ошибки только в файле", "no event log (%v): warnings and errors are in the log file only", err))
 	}
 	if err := protect(m.settings.DataDir); err != nil {
 		return notes, rights(err)
@@ -187,8 +187,36 @@ func removable(string) error { return nil }
 
 func failed(error) bool { return false }
 
-// detail: services of Windows tell their manager no sentences.
-func detail(string) string { return "" }
+// settle is longer than a process takes that cannot read its configuration or
+// have its port: Windows calls it running as soon as it exists.
+const settle = 3 * time.Second
+
+// look tells how a stopped service has ended: Windows starts one again that has
+// ended by itself, and calls it stopped until then. Anybody may ask.
+func look(s *Status) {
+	manager, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_CONNECT)
+	if err != nil {
+		return
+	}
+	defer windows.CloseServiceHandle(manager)
+	name, err := windows.UTF16PtrFromString(s.Name)
+	if err != nil {
+		return
+	}
+	service, err := windows.OpenService(manager, name, windows.SERVICE_QUERY_STATUS)
+	if err != nil {
+		return
+	}
+	defer windows.CloseServiceHandle(service)
+	var state windows.SERVICE_STATUS
+	if windows.QueryServiceStatus(service, &state) != nil {
+		return
+	}
+	ended := windows.Errno(state.Win32ExitCode)
+	if s.State == StateStopped && ended != windows.ERROR_SUCCESS && ended != windows.ERROR_SERVICE_NEVER_STARTED {
+		s.Detail = fmt.Sprintf("it has ended by itself (%d: %v); Windows starts it again", state.Win32ExitCode, ended)
+	}
+}
 
 // rights tells a refusal for want of rights.
 func rights(err error) error {

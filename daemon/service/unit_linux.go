@@ -19,6 +19,7 @@ type UnitPaths struct {
 const (
 	unitExec   = "ExecStart=" + packageExe + " run --config " + packageConfig
 	unitIf     = "ConditionPathExists=" + packageConfig
+	unitOwn    = "ExecStartPre=+-/bin/chown -R --from=root kassad:kassad " + stateDir
 	unitState  = "StateDirectory=kassad"
 	packageExe = "/usr/bin/kassad"
 	// Where a packaged kassad has its configuration and its data.
@@ -34,7 +35,7 @@ func Unit(unit string, p UnitPaths, hasGroup func(string) bool) (string, error) 
 			return "", fmt.Errorf("%w: %q cannot stand in a unit", ErrPath, path)
 		}
 	}
-	for _, line := range []string{unitExec, unitIf, unitState} {
+	for _, line := range []string{unitExec, unitIf, unitOwn, unitState} {
 		if !strings.Contains(unit, line+"\n") {
 			return "", fmt.Errorf("the unit has no line %q", line)
 		}
@@ -42,6 +43,8 @@ func Unit(unit string, p UnitPaths, hasGroup func(string) bool) (string, error) 
 	exec := "ExecStart=" + quoted(p.Executable, false) + " run --config " + quoted(p.Config, true)
 	unit = strings.Replace(unit, unitExec+"\n", exec+"\n", 1)
 	unit = strings.Replace(unit, unitIf+"\n", "ConditionPathExists="+strings.ReplaceAll(p.Config, "%", "%%")+"\n", 1)
+	own := strings.TrimSuffix(unitOwn, stateDir) + quoted(p.DataDir, true)
+	unit = strings.Replace(unit, unitOwn+"\n", own+"\n", 1)
 	writable := slices.Clone(p.Writable)
 	if p.DataDir != stateDir {
 		writable = append(writable, p.DataDir)

@@ -34,6 +34,7 @@ func TestUnitPaths(t *testing.T) {
 		`ExecStart="/opt/my kassad/kassad" run --config "/etc/kassad/100%% $$HOME.toml"`,
 		"StateDirectory=kassad\nReadWritePaths=/srv/kassad\nReadWritePaths=\"/srv/tra\\\"ces\"\nStateDirectoryMode",
 		"SupplementaryGroups=lp uucp",
+		"ExecStartPre=+-/bin/chown -R --from=root kassad:kassad /srv/kassad",
 		"ConditionPathExists=/etc/kassad/100%% $HOME.toml",
 	} {
 		if !strings.Contains(got, want+"\n") && !strings.Contains(got, want+"=") {

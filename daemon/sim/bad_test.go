@@ -320,6 +320,17 @@ func worldOf(t *testing.T, s *Shop) world {
 }
 
 // A command with the retain flag is refused, and the broker keeps nothing.
+// A retained command under the id of another one is no repeat of that: it is not
+// told what became of it.
+func TestRetainedCommandOfAnotherContent(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, Options{})
+	e := listen(t, s, s.url())
+	e.ask(t, "till1", fiscal.VerbText, "taken", Request("taken", obj{"lines": []string{"one"}}), fiscal.Done)
+	e.Send(t, e.root+"cmd/till1/text", string(Request("taken", obj{"lines": []string{"two"}})), true)
+	refusedAs(t, decoded(t, e.wait(t, "retained", answered("taken", fiscal.Rejected))), fiscal.Rejected, fiscal.CodeRetained)
+}
+
 func TestRetainedCommandIsRefused(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, Options{})

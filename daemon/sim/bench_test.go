@@ -23,6 +23,7 @@ func impatient() *fiscal.Policy {
 	return &fiscal.Policy{
 		Unknown: 15 * time.Minute, Foreign: 300 * time.Millisecond,
 		Condition: []time.Duration{30 * time.Millisecond}, Doubt: []time.Duration{30 * time.Millisecond},
+		Exchanged: 30 * time.Millisecond,
 	}
 }
 
@@ -277,6 +278,12 @@ func (p *pending) waits(code fiscal.Code) Answer {
 	return p.until("waits for "+string(code), func(a Answer) bool {
 		return a.State == fiscal.Accepted && a.Waiting != nil && a.Waiting.Code == code
 	})
+}
+
+// asked waits until the device is asked once more after an answer.
+func (p *pending) asked(after Answer) {
+	p.t.Helper()
+	p.until("asked again", func(a Answer) bool { return a.State == fiscal.Unknown && a.N > after.N })
 }
 
 // held waits until a person has to decide.

@@ -247,10 +247,11 @@ func TestForeignDocuments(t *testing.T) {
 }
 
 // Another storage, or another register, answers while a document is in doubt:
-// a person decides, whatever it says.
+// a person decides, whatever it says. If the former storage comes back before, it
+// tells.
 func TestOtherStorage(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"storage", "register"} {
+	for _, what := range []string{"storage", "register", "storage and back"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			var addresses []string
@@ -275,7 +276,7 @@ func TestOtherStorage(t *testing.T) {
 			sale := begin(t, till, fiscal.VerbSale, orders()[0].body)
 			sale.until("unknown", func(a Answer) bool { return a.State == fiscal.Unknown })
 			old := p.Storage()
-			if what == "storage" {
+			if what != "register" {
 				s.SwapStorage("front", fn.New(fn.Config{Serial: serialOf(3), Registration: old.Registration()}))
 				p.PowerOn()
 			} else {
@@ -283,6 +284,13 @@ func TestOtherStorage(t *testing.T) {
 				sale = beginRaw(t, till, fiscal.VerbSale, sale.id, Request(sale.id, orders()[0].body))
 			}
 			sale.held(fiscal.CodeOtherStorage)
+			if what == "storage and back" {
+				s.SwapStorage("front", old)
+				if a := sale.ends(fiscal.Done); !a.Recovered {
+					t.Errorf("back again: %s", a.Raw)
+				}
+				return
+			}
 			made := uint32(len(old.Ledger()))
 			if err := resolve(t, s, sale.id, fiscal.ResolveDoneElsewhere, made); err != nil {
 				t.Error(err)
@@ -360,11 +368,11 @@ func TestHastyRetry(t *testing.T) {
 	p := s.Printers["front"]
 	p.Inject(printer.Fault{When: printer.Command(closeReceipt, closeReceiptV3), Do: printer.ExecuteThenPowerCycle{Off: time.Hour}})
 	sale := begin(t, openTill(t, s, "till1"), fiscal.VerbSale, orders()[0].body)
-	sale.held(fiscal.CodeNeedsPerson)
+	held := sale.held(fiscal.CodeNeedsPerson)
 	if err := resolve(t, s, sale.id, fiscal.ResolveRetry, 0); err != nil {
 		t.Fatal(err)
 	}
-	sale.waits(fiscal.CodePrinterAway)
+	sale.asked(held)
 	p.PowerOn()
 	if a := sale.ends(fiscal.Done); !a.Recovered || a.Fiscal.FD != 3 {
 		t.Errorf("%s", a.Raw)

@@ -205,7 +205,7 @@ func TestWarnings(t *testing.T) {
 // command stays unknown, blocks its device, and asks a person in the end.
 func TestStorageFailure(t *testing.T) {
 	t.Parallel()
-	for _, code := range []byte{0x03, 0x04} {
+	for code, word := range map[byte]fiscal.Action{0x03: fiscal.ResolveRetry, 0x04: fiscal.ResolveGiveUp} {
 		t.Run(fmt.Sprintf("%02X", code), func(t *testing.T) {
 			t.Parallel()
 			policy := impatient()
@@ -222,12 +222,26 @@ func TestStorageFailure(t *testing.T) {
 			if b.seen(0x88, 0xFF08) != 0 || b.seen(closeReceipt, closeReceiptV3) != 1 {
 				t.Errorf("%d cancels, %d closes", b.seen(0x88, 0xFF08), b.seen(closeReceipt, closeReceiptV3))
 			}
-			must(t, restart(t, s, till), fiscal.VerbStatus, obj{})
+			till = restart(t, s, till)
+			must(t, till, fiscal.VerbStatus, obj{})
 			if b.seen(0x88, 0xFF08) != 0 || b.seen(closeReceipt, closeReceiptV3) != 1 {
 				t.Errorf("after a restart: %d cancels, %d closes", b.seen(0x88, 0xFF08), b.seen(closeReceipt, closeReceiptV3))
 			}
-			if err := resolve(t, s, sale.id, fiscal.ResolveGiveUp, 0); err != nil {
+			// The storage is well again, and our receipt still open on it: a later sale
+			// waits for the person's word, and then everything is made once.
+			next := begin(t, till, fiscal.VerbSale, orders()[0].body)
+			next.waits(fiscal.CodeFNFault)
+			if err := resolve(t, s, sale.id, word, 0); err != nil {
 				t.Error(err)
+			}
+			next.ends(fiscal.Done)
+			made := 1
+			if word == fiscal.ResolveRetry {
+				made++
+				beginRaw(t, till, fiscal.VerbSale, sale.id, Request(sale.id, orders()[0].body)).ends(fiscal.Done)
+			}
+			if n := len(s.Printers["front"].Storage().Ledger()) - 2; n != made {
+				t.Errorf("%d documents, want %d", n, made)
 			}
 		})
 	}

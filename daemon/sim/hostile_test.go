@@ -30,7 +30,7 @@ type foe struct {
 }
 
 const (
-	foePatience = 20 * time.Second
+	foePatience = time.Minute
 	foeListens  = 200 * time.Millisecond
 )
 

@@ -403,11 +403,13 @@ func TestStopUnderAFlood(t *testing.T) {
 	s := openShop(t, Options{Config: shopLink(m.URL)})
 	e := listen(t, s, m.URL)
 	e.wait(t, "online", on("node/state", "online"))
+	e.Client.Publish(e.root+"cmd/till1/shift-open", 1, false, Request("open", obj{}))
+	e.wait(t, "open", answered("open", fiscal.Done))
 	const flood = 600
 	for i := range flood { // of one terminal: one shard takes them all
-		e.Client.Publish(e.root+"cmd/till1/drawer", 1, false, Request(fmt.Sprintf("f%03d", i), obj{}))
+		e.Client.Publish(e.root+"cmd/till1/sale", 1, false, Request(fmt.Sprintf("f%03d", i), tea()))
 	}
-	e.wait(t, "the first answer", on("res/till1/drawer", "accepted"))
+	e.wait(t, "the first answer", on("res/till1/sale", "accepted"))
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -326,5 +327,45 @@ func TestStopDoesNotWaitForManagement(t *testing.T) {
 	e.wait(t, "the receipt", answered(id, fiscal.Done))
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRenamedDevice: what waits for a device that has another name now is told of,
+// and goes on when the name is back.
+func TestRenamedDevice(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, Options{Config: watchful})
+	till := openTill(t, s, "till1")
+	must(t, till, fiscal.VerbShiftOpen, obj{"cashier": cashier})
+	front := s.Printers["front"]
+	front.PowerOff()
+	sale := begin(t, till, fiscal.VerbSale, receipt(obj{"card": "#"}, kettle()))
+	sale.waits(fiscal.CodePrinterAway)
+	rename := func(name string) (waiting string) {
+		t.Helper()
+		mustStop(t, s)
+		s.Config.Devices[0].Name = name
+		s.Config.Routes = s.defaultRoutes()
+		mustStart(t, s)
+		for _, a := range s.Daemon().Status().Alerts {
+			if a.Code == fiscal.CodeUnknownDevice {
+				waiting = a.Detail
+			}
+		}
+		return waiting
+	}
+	if told := rename("kkt"); !strings.Contains(told, "front (1)") {
+		t.Errorf("under another name: %q", told)
+	}
+	if told := rename("front"); told != "" {
+		t.Errorf("under its name again: %q", told)
+	}
+	front.PowerOn()
+	for done := false; !done; <-time.After(50 * time.Millisecond) { // the till's line is down for longer
+		records, err := s.Daemon().Records()
+		if err != nil {
+			t.Fatal(err)
+		}
+		done = slices.ContainsFunc(records, func(r fiscal.Record) bool { return r.ID == sale.id && r.State == fiscal.Done })
 	}
 }

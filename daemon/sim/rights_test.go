@@ -215,6 +215,14 @@ func TestManagersAreWhoTheySay(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	petrov.wait(t, "the audit", on("evt/audit", `"op":"config-get","by":"petrov","via":"shop","outcome":"done"`))
+	// Who has logged in is counted, not the name that was written into a request.
+	petrov.wait(t, "the alert", on("node/alert/access-denied", "ivanov: management"))
+	logs := petrov.manage(t, "logs", "petrov", nil)
+	for _, want := range []string{`op=status from=ivanov by=petrov`, `op=config-get from=ivanov by=ivanov`, `op=doctor from=petrov by=nobody`} {
+		if !strings.Contains(string(logs.Result), "management refused\\\" "+want) {
+			t.Errorf("the log has no %s:\n%s", want, logs.Result)
+		}
+	}
 	// What cannot be read is in the audit as well.
 	mark := petrov.mark()
 	petrov.say(t, "mgmt/req/status", []byte(`{"v":1`))

@@ -226,10 +226,10 @@ func TestRouteNames(t *testing.T) {
 	r := openRouted(t, ways(map[string][]string{"default": {"front", "lifepay"}, "net": {"bifit", "lifepay"}}), with(func(c *daemon.Config) {
 		every := []string{"*"}
 		c.Terminals = map[string]daemon.TerminalConfig{
-			"till1": {Rights: every}, "net": {Rights: every, Route: "net"}, "desk": {Rights: every, Device: "lifepay"},
+			"till1": {Rights: every}, "net": {Rights: every, Route: "net"}, "desk": {Rights: every, Device: "lifepay"}, "both": {Rights: every, Route: "default", Device: "lifepay"},
 		}
 	}))
-	tills := map[string]*Till{"till1": r.till, "net": openTill(t, r.Shop, "net"), "desk": openTill(t, r.Shop, "desk")}
+	tills := map[string]*Till{"till1": r.till, "net": openTill(t, r.Shop, "net"), "desk": openTill(t, r.Shop, "desk"), "both": openTill(t, r.Shop, "both")}
 	for _, c := range []struct {
 		till, key, name string
 		by              string
@@ -238,7 +238,8 @@ func TestRouteNames(t *testing.T) {
 		{till: "till1", by: "front"},
 		{till: "net", by: "bifit"},
 		{till: "desk", by: "lifepay"},
-		{till: "net", key: "route", name: "default", by: "bifit"}, // default is no choice: the terminal's stays
+		{till: "net", key: "route", name: "default", by: "front"},
+		{till: "both", by: "front"},
 		{till: "net", key: "route", name: "lifepay", by: "lifepay"},
 		{till: "net", key: "device", name: "front", by: "front"},
 		{till: "desk", key: "route", name: "net", by: "bifit"},

@@ -109,11 +109,11 @@ func TestRouteRetryFindsTheDocument(t *testing.T) {
 	r := openRouted(t, func(o *Options) { o.Policy.Unknown = 300 * time.Millisecond })
 	r.front.Inject(printer.Fault{When: atClose(), Do: printer.ExecuteThenPowerCycle{Off: time.Hour}})
 	p := r.begin(fiscal.VerbSale, "", sale())
-	p.held(fiscal.CodeNeedsPerson)
+	held := p.held(fiscal.CodeNeedsPerson)
 	if err := resolve(t, r.Shop, p.id, fiscal.ResolveRetry, 0); err != nil {
 		t.Fatal(err)
 	}
-	p.waits(fiscal.CodePrinterAway)
+	p.asked(held)
 	next := r.begin(fiscal.VerbSale, "", sale())
 	if a := next.ends(fiscal.Done); a.Route != daemon.CloudLifePay { // what is not in doubt goes on
 		t.Errorf("%s", a.Raw)

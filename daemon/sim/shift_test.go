@@ -60,6 +60,26 @@ func TestAutomaticShift(t *testing.T) {
 	wantAutomatic(t, s, w, b, must(t, till, fiscal.VerbSale, orders()[0].body))
 }
 
+// Everybody can tell the id of the next automatic document. A terminal that takes it,
+// or bars it, keeps no shift from being closed.
+func TestAutomaticShiftCannotBeBarred(t *testing.T) {
+	t.Parallel()
+	s, till, w, b := aged(t, 24*time.Hour+time.Minute, hurried, printer.Config{})
+	for _, verb := range []string{"close", "open"} {
+		for shift := 1; shift <= 2; shift++ {
+			id := fmt.Sprintf("auto-%s-%s-%d", verb, b.Storage().Serial(), shift)
+			if a, err := till.Call(t.Context(), fiscal.VerbCancel, obj{"id": id}); err != nil || a.State != fiscal.Rejected || a.Error.Code != fiscal.CodeNoRight {
+				t.Errorf("%s is barred: %s, %v", id, a.Raw, err)
+			}
+		}
+		id := "auto-" + verb + "-9999078900000001-77" // of none that will be
+		if a := beginRaw(t, till, fiscal.VerbText, id, Request(id, obj{"lines": []string{"x"}})).ends(fiscal.Rejected); a.Error.Code != fiscal.CodeBadValue {
+			t.Errorf("%s is taken: %s", id, a.Raw)
+		}
+	}
+	wantAutomatic(t, s, w, b, must(t, till, fiscal.VerbSale, orders()[0].body))
+}
+
 // The automatic documents go through the same recovery as those of terminals.
 func TestAutomaticShiftInTrouble(t *testing.T) {
 	t.Parallel()

@@ -164,11 +164,20 @@ const (
 	virtualBroker = "127.0.0.1:1883" // on a network of our own
 )
 
+// given are the ports of all shops of this process: one that nobody listens on may
+// belong to a shop between two lives.
+var given sync.Map
+
 // steadyAddress finds a port that stays free between two lives of a daemon.
 func steadyAddress() (address string, err error) {
+	err = errors.New("every port that was tried is another shop's")
 	for range steadyTries {
+		port := steadyFirst + rand.IntN(steadyCount)
+		if _, another := given.LoadOrStore(port, true); another {
+			continue
+		}
 		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", steadyFirst+rand.IntN(steadyCount))); err == nil {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			return l.Addr().String(), l.Close()
 		}
 	}

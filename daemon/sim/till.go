@@ -79,21 +79,27 @@ func (t *Till) hear(r mqtt.Reply) {
 		t.shop.told[a.ID] = told
 		t.shop.order = append(t.shop.order, a.ID)
 	}
+	told.Hear(a)
+}
+
+// Hear notes an answer about the command. A final answer that contradicts an
+// earlier one is a conflict.
+func (t *Told) Hear(a Answer) {
 	if refusedMessage(a) {
-		if !told.accepted {
-			told.State = a.State
+		if !t.accepted {
+			t.State = a.State
 		}
 		return
 	}
-	if told.accepted && told.State.Final() && a.Final && (told.State != a.State || a.Fiscal != nil && told.FD != a.Fiscal.FD) {
-		told.Conflict = fmt.Sprintf("%s (document %d)", told.State, told.FD)
+	if t.accepted && t.State.Final() && a.Final && (t.State != a.State || a.Fiscal != nil && t.FD != a.Fiscal.FD) {
+		t.Conflict = fmt.Sprintf("%s (document %d)", t.State, t.FD)
 	}
-	if told.accepted && told.State.Final() && !a.Final {
+	if t.accepted && t.State.Final() && !a.Final {
 		return
 	}
-	told.State, told.accepted = a.State, true
+	t.State, t.accepted = a.State, true
 	if a.Fiscal != nil {
-		told.FN, told.FD, told.Total = a.Fiscal.FN, a.Fiscal.FD, a.Fiscal.Total
+		t.FN, t.FD, t.Total = a.Fiscal.FN, a.Fiscal.FD, a.Fiscal.Total
 	}
 }
 

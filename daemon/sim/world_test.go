@@ -55,7 +55,9 @@ type town struct {
 	acked     []string             // ids that the present life has acknowledged to the broker
 	decided   map[string]bool      // ids that a person has spoken about
 	lost      map[string]bool      // ids that the journal may have forgotten with an older copy
+	barred    map[string]bool      // ids that a till took back before they were made
 	strangers map[string]time.Time // receipts of other programs, and when they were made
+	beside    map[string]uint32    // the last of them that a printer made beside an open receipt
 	doomed    bool                 // the power goes right after the next flush
 	isFull    bool                 // the disk
 	foes      foes
@@ -94,7 +96,7 @@ func newWorld(p plan, dir string, out io.Writer) *town {
 	w := &town{
 		plan: p, began: time.Now(), network: NewNetwork(), disk: spooltest.NewDisk(dir), trace: newTrace(out), hush: make(chan struct{}),
 		errands: map[string]*chore{}, never: map[fiscal.Money]bool{}, byHand: map[string]string{}, gaveUp: map[string]bool{},
-		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, told: map[string]bool{}, decided: map[string]bool{}, strangers: map[string]time.Time{}, lost: map[string]bool{}, lines: map[string]*Line{}, cents: 10_00,
+		counts: map[string]int{}, mends: map[int]*mending{}, events: map[uint64]bool{}, told: map[string]bool{}, decided: map[string]bool{}, strangers: map[string]time.Time{}, beside: map[string]uint32{}, lost: map[string]bool{}, barred: map[string]bool{}, lines: map[string]*Line{}, cents: 10_00,
 		foes: newFoes(),
 	}
 	w.trace.dir = dir

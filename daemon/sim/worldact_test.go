@@ -177,7 +177,11 @@ func (t *worldTill) misbehave(ctx context.Context) {
 		}
 	case 5: // taken back before it is sent
 		t.w.count("till-tombstone")
-		t.cancel(ctx, fmt.Sprintf("%s-%04d", t.name, t.n+2))
+		id := fmt.Sprintf("%s-%04d", t.name, t.n+2)
+		t.w.mu.Lock()
+		t.w.barred[id] = true
+		t.w.mu.Unlock()
+		t.cancel(ctx, id)
 	default: // sent and taken back at once
 		t.w.count("till-regret")
 		t.receipt(ctx, fiscal.VerbSale)

@@ -119,7 +119,7 @@ func (w *town) released(e *chore, a Answer) {
 	decided := w.decided[e.id]
 	w.mu.Unlock()
 	switch e.held {
-	case fiscal.CodeLate, fiscal.CodeClosedByOther, fiscal.CodeForeignReceipt, fiscal.CodeOtherStorage:
+	case fiscal.CodeLate, fiscal.CodeClosedByOther, fiscal.CodeForeignReceipt:
 		if !decided && !a.Recovered && !a.Dup {
 			w.violation("%s %s was held (%s) and is %s without a person's word", e.verb, e.id, e.held, a.State)
 		}
@@ -200,6 +200,11 @@ func (w *town) judge() {
 	w.standing(records)
 }
 
+// denies tells whether the journal says of a command that it has lost, with all it
+// can know, that it was not made. A journal that was put back may have barred, or
+// cancelled, what a still older one, which was there meanwhile, has made.
+func (w *town) denies(e *chore, s fiscal.State) bool { return s == fiscal.Cancelled && !w.barred[e.id] }
+
 // byPeople enters what persons have settled: the document is the command's
 // although the register did not tell. Late documents of the journal are known
 // to it.
@@ -212,7 +217,7 @@ func (w *town) byPeople(b *Books) {
 		state[r.ID] = r.State
 	}
 	for _, e := range w.order {
-		if w.lost[e.id] && e.verb.Receipt() && state[e.id] != fiscal.Done {
+		if w.lost[e.id] && e.verb.Receipt() && state[e.id] != fiscal.Done && !w.denies(e, state[e.id]) {
 			for _, doc := range w.byTotal(*b, e.total) {
 				b.Foreign[docID(doc.Storage, doc.FD)] = true
 			}
@@ -267,7 +272,7 @@ func (w *town) eachErrand(b Books, records []fiscal.Record) {
 		want := "none"
 		bad := len(docs) > late
 		switch {
-		case w.lost[e.id] && (!known || r.State != fiscal.Done):
+		case w.lost[e.id] && (!known || r.State != fiscal.Done && !w.denies(e, r.State)):
 			want, bad = "at most one", len(docs) > 1+late // kassad cannot know what it has lost
 		case known && (r.State == fiscal.Rejected || r.State == fiscal.Cancelled || r.State == fiscal.Expired):
 			bad = len(docs) > 0 // told as not made: an alert about a late document excuses nothing

@@ -10,8 +10,8 @@ import (
 	"kassad/devices/emul/fn"
 )
 
-// olderCopy is somebody who puts an older copy of the journal back, after one or
-// two receipts that it does not know. The tills send again what they have sent
+// olderCopy is somebody who puts an older copy of the journal back, or of the
+// whole folder, after one or two receipts that it does not know. The tills send again what they have sent
 // since. Only where the storages of the printers can be searched: no cloud can
 // be, and no document without a mark (docs/recovery.md).
 func (f *fiend) olderCopy() {
@@ -19,7 +19,10 @@ func (f *fiend) olderCopy() {
 	if w.plan.mark == "none" || len(w.clouds) > 0 {
 		return
 	}
-	c := &olderCopy{w: w, docs: 1 + f.rng.IntN(2), until: time.Now().Add(time.Hour)}
+	c := &olderCopy{w: w, docs: 1 + f.rng.IntN(2), until: time.Now().Add(time.Hour), globs: []string{journalGlob}}
+	if f.rng.IntN(2) == 0 {
+		c.globs = append(c.globs, epochGlob)
+	}
 	off := between(f.rng, time.Second, 20*time.Second)
 	f.say("journal", "copied", "for %d documents", c.docs)
 	w.die(death{kind: "polite", off: off, then: c.take})
@@ -30,6 +33,7 @@ func (f *fiend) olderCopy() {
 type olderCopy struct {
 	w     *town
 	docs  int // receipts that are to be lost
+	globs []string
 	until time.Time
 	files map[string][]byte
 	taken time.Time
@@ -38,17 +42,20 @@ type olderCopy struct {
 	back  bool
 }
 
-// journalGlob are the files of a journal: index, log and copy.
-const journalGlob = "kassad.db*"
+// journalGlob are the files of a journal: index, log and copy. epochGlob is what
+// tells that it is an older one, if it is not of the same age.
+const journalGlob, epochGlob = "kassad.db*", "epoch"
 
 func (c *olderCopy) names() (names []string) {
-	all, err := filepath.Glob(filepath.Join(c.w.shop.Config.DataDir, journalGlob))
-	if err != nil {
-		c.w.violation("the journal's files: %v", err)
-	}
-	for _, name := range all {
-		if !strings.HasSuffix(name, ".lock") {
-			names = append(names, name)
+	for _, glob := range c.globs {
+		all, err := filepath.Glob(filepath.Join(c.w.shop.Config.DataDir, glob))
+		if err != nil {
+			c.w.violation("the journal's files: %v", err)
+		}
+		for _, name := range all {
+			if !strings.HasSuffix(name, ".lock") {
+				names = append(names, name)
+			}
 		}
 	}
 	return names
@@ -138,7 +145,7 @@ func (c *olderCopy) putBack() {
 	}
 	w.disk.Replaced()
 	w.count("copy-back")
-	w.trace.add("keeper", "-", "older-copy", "of %s, %d receipts since", c.taken.Format(time.TimeOnly), c.made())
+	w.trace.add("keeper", "-", "older-copy", "of %s, %d receipts since, %s", c.taken.Format(time.TimeOnly), c.made(), strings.Join(c.globs, " "))
 	w.mu.Lock()
 	c.back, w.acked = true, nil
 	w.mu.Unlock()
@@ -153,6 +160,20 @@ func (c *olderCopy) putBack() {
 			}
 		})
 	}
+}
+
+// bar notes that a till has taken a command back, if it was not made then.
+func (w *town) bar(e *chore) {
+	for _, name := range w.devices {
+		for _, made := range w.shop.Printers[name].Storage().Ledger() {
+			if isReceipt(made) && made.Total == int64(e.total) {
+				return
+			}
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.barred[e.id] = true
 }
 
 // disownShifts marks the reports of shifts that nobody knows any more.

@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
+	"kassad/devices/emul/fn"
 	printer "kassad/devices/emul/shtrih"
 	"kassad/fiscal"
 )
@@ -47,11 +49,27 @@ func (w *town) foreign(device, when string, twin bool) {
 		total, when = w.order[n-1].total, when+", a twin"
 	}
 	w.mu.Unlock()
+	receiptOpen := p.Mode()&0x0F == 8
 	fd, err := w.shop.ForeignSale(device, total)
 	w.trace.add("foreign", device, "sale", "fd %d %s %s %v", fd, total, when, err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.strangers[docID(p.Storage().Serial(), fd)] = time.Now()
+	if receiptOpen {
+		w.beside[device] = fd
+	}
+}
+
+// besideOurs tells whether the last sale of another program beside an open receipt was
+// also the last document of that printer, but for more of the kind.
+func (w *town) besideOurs(device string) bool {
+	w.mu.Lock()
+	fd := w.beside[device]
+	w.mu.Unlock()
+	storage := w.shop.Printers[device].Storage()
+	return fd != 0 && !slices.ContainsFunc(storage.Ledger(), func(e fn.Entry) bool {
+		return e.FD > fd && !w.isForeign(docID(storage.Serial(), e.FD))
+	})
 }
 
 // openSale is the total of the sale that is open on a printer; 0 if none is.

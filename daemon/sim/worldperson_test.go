@@ -131,11 +131,12 @@ func (p *person) repair() {
 func (p *person) settle(ctx context.Context, r fiscal.Record) {
 	// A storage that failed, a person's word about a command whose receipt is still
 	// open, and an older journal that knows of no attempt leave receipts of ours
-	// open.
+	// open; so does a sale of another program that the storage took beside ours, and
+	// which makes ours doubtful.
 	p.w.mu.Lock()
 	forgot := len(p.w.lost) > 0
 	p.w.mu.Unlock()
-	if r.Error != nil && r.Error.Code == fiscal.CodeForeignReceipt && !p.w.may("fn") && !p.spoke && !forgot && !p.w.alienAt(r.Device, r.SavedAt) {
+	if r.Error != nil && r.Error.Code == fiscal.CodeForeignReceipt && !p.w.may("fn") && !p.spoke && !forgot && !p.w.alienAt(r.Device, r.SavedAt) && !p.w.besideOurs(r.Device) {
 		p.w.violation("%s %s is held for the open receipt of somebody else, and nobody has left one", r.Verb, r.ID)
 	}
 	doc, found, pending := p.w.documentOf(r)
@@ -151,7 +152,7 @@ func (p *person) settle(ctx context.Context, r fiscal.Record) {
 		}
 	case found:
 		body["action"], body["fd"] = "done-elsewhere", doc.FD
-	case r.State == fiscal.Held && !oneIn(p.rng, 5) && r.Verb.Class() == fiscal.ClassFiscal:
+	case r.State == fiscal.Held && !oneIn(p.rng, 5) && (r.Verb.Class() == fiscal.ClassFiscal || unasked(r)):
 		body["action"] = "retry"
 	default:
 		body["action"] = "give-up"
@@ -159,11 +160,12 @@ func (p *person) settle(ctx context.Context, r fiscal.Record) {
 	p.w.mu.Lock()
 	p.w.decided[r.ID] = true
 	p.w.mu.Unlock()
-	if _, err := p.w.control(ctx, "resolve", body); err != nil {
+	_, err := p.w.control(ctx, "resolve", body)
+	p.spoke = true // also if the daemon has died before it could say so
+	if err != nil {
 		p.w.trace.add("person", r.ID, "refused", "%v: %v", body["action"], err)
 		return
 	}
-	p.spoke = true
 	if body["action"] == "give-up" && r.Baseline != nil && (r.Verb == fiscal.VerbShiftOpen || r.Verb == fiscal.VerbShiftClose) {
 		p.w.disownShifts(r.Device, r.Baseline.LastFD) // it may have been made, and nobody claims it now
 	}
@@ -177,6 +179,12 @@ func (p *person) settle(ctx context.Context, r fiscal.Record) {
 	if found {
 		p.w.byHand[docID(doc.Storage, doc.FD)] = r.ID
 	}
+}
+
+// unasked tells whether a device has not answered about r yet: then it is, before r
+// begins again.
+func unasked(r fiscal.Record) bool {
+	return r.Baseline != nil && r.Baseline.Cloud == nil && r.DoubtLeft == 1 && r.Error != nil && r.Error.Code == fiscal.CodeNeedsPerson
 }
 
 // takeBack has the terminal of a command cancel it.

@@ -177,6 +177,10 @@ func (t *worldTill) send(ctx context.Context, e *chore) {
 	if e.sent == 1 {
 		t.w.trace.add(t.name, e.id, "sends", "%s %s", e.verb, e.total)
 	}
+	if !e.lost.IsZero() && e.state == "" && oneIn(t.rng, 4) { // it would rather not have sent it
+		t.w.count("till-cancel-lost")
+		t.cancel(ctx, e.id)
+	}
 	t.publish(ctx, e.verb, e.payload)
 }
 
@@ -257,6 +261,9 @@ func (t *worldTill) answer(ctx context.Context, a Answer) {
 	}
 	e.state, e.refused = a.State, false
 	if a.Final {
+		if a.State == fiscal.Cancelled {
+			t.w.bar(e)
+		}
 		t.w.check(e, a)
 		if !e.over {
 			t.old = append(t.old, e)

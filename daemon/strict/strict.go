@@ -15,6 +15,7 @@ import (
 
 // Decode reads text over what v holds.
 func Decode(text []byte, v any) error {
+	text = WithoutMark(text)
 	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(v)
 	var unknown *toml.StrictMissingError
 	var at *toml.DecodeError
@@ -22,10 +23,14 @@ func Decode(text []byte, v any) error {
 	case errors.As(err, &unknown):
 		return fmt.Errorf("unknown key:\n%s", mask(text, unknown.String()))
 	case errors.As(err, &at):
-		return fmt.Errorf("%w:\n%s", err, mask(text, at.String()))
+		return fmt.Errorf("\n%s", plain(mask(text, at.String())))
 	}
 	return err
 }
+
+// WithoutMark takes away the mark of UTF-8 that old editors of Windows put before
+// a text, and that nobody sees.
+func WithoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
 
 var (
 	secret = regexp.MustCompile(`(?i)\w*(?:key|token|password|secret)\w*`)

@@ -23,6 +23,9 @@ func TestDecode(t *testing.T) {
 		"a secret beside it":  {"password = \"TOPSECRET\"\nport = \"x\"", ""},
 		"no TOML":             {"login = ", "login"},
 		"a file is no secret": {"apikey_file = 5", "apikey_file = 5"},
+		"a number for a text": {"login = 5", "here belongs a text in quotes, not integer"},
+		"a text for a number": {"port = \"1\"", "here belongs a whole number, not string"},
+		"a path of Windows":   {"login = \"C:\\Users\"", `'C:\kassad' in single quotes`},
 	} {
 		var v section
 		err := strict.Decode([]byte(c.text), &v)

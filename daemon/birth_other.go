@@ -1,0 +1,6 @@
+//go:build !linux && !windows
+
+package daemon
+
+// birthOf is not known here.
+func birthOf(string) string { return "" }
