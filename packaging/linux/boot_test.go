@@ -177,6 +177,7 @@ func TestBooted(t *testing.T) {
 	s.sell(link, "the-first")
 	s.done(link, "the-shift", "the-first")
 
+	c.worksOnData()
 	c.hardening()
 	c.rules()
 
@@ -215,9 +216,9 @@ func TestBooted(t *testing.T) {
 	// A process that hangs is no process: the watchdog ends it.
 	c.run("sh", "-c", "mkdir -p /run/systemd/system/kassad.service.d && printf '[Service]\\nWatchdogSec=3\\n' >/run/systemd/system/kassad.service.d/test.conf && systemctl daemon-reload && systemctl restart kassad")
 	c.restarts("stopped", func() { c.signal("STOP") })
-	if log := c.run("journalctl", "-u", "kassad", "--no-pager"); !strings.Contains(log, "Watchdog timeout") {
-		t.Errorf("it was not the watchdog:\n%s", log)
-	}
+	await(t, "the log names the watchdog", func() bool {
+		return strings.Contains(c.run("journalctl", "-u", "kassad", "--no-pager"), "Watchdog timeout")
+	})
 
 	// An upgrade restarts it, with a sale that waits for its printer.
 	s.unplug()
@@ -255,6 +256,60 @@ func TestBooted(t *testing.T) {
 	s.sell(link, "from-the-archive")
 	s.done(link, "from-the-archive")
 	s.books(c.run("kassad", "spool", "ls", "--state", "done", "--json"), 6)
+}
+
+// worksOnData is a technician who works on the data as root: a backup is put back,
+// kassad is run by hand, files come from elsewhere. The service starts after it.
+func (c *computer) worksOnData() {
+	c.t.Helper()
+	const db = "/var/lib/kassad/kassad.db"
+	for _, args := range [][]string{{"status"}, {"doctor"}, {"terminal", "ls"}, {"spool", "ls"}, {"config", "check"}, {"service", "install"}, {"setup", "--yes"}} {
+		nobody := append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", "kassad"}, args...)
+		if out, err := c.inside("setpriv", nobody...).CombinedOutput(); err == nil || !strings.Contains(string(out), "sudo") || strings.Contains(string(out), "config init") {
+			c.t.Errorf("without rights kassad %s says: %v\n%s", args, err, out)
+		}
+	}
+	backup := strings.TrimSpace(c.run("kassad", "spool", "backup"))
+	if out, err := c.inside("timeout", "20", "kassad", "run").CombinedOutput(); err == nil {
+		c.t.Errorf("a second one beside the service:\n%s", out)
+	}
+	c.run("kassad", "service", "stop")
+	c.run("kassad", "spool", "restore", backup)
+	_, _ = c.inside("timeout", "-s", "KILL", "3", "kassad", "run").CombinedOutput() // it serves until then
+	if roots := c.run("find", "/var/lib/kassad", "-user", "root"); roots != "" {
+		c.t.Errorf("left to root:\n%s", roots)
+	}
+
+	// A unit that gives nothing back: every command says that the service ends at
+	// each start, and why.
+	const dropIn = "/run/systemd/system/kassad.service.d/test.conf"
+	c.run("sh", "-c", "mkdir -p /run/systemd/system/kassad.service.d && printf '[Service]\\nExecStartPre=\\n' >"+dropIn+" && systemctl daemon-reload")
+	c.run("chown", "root:root", db, "/var/lib/kassad/epoch")
+	for _, told := range []struct {
+		command string
+		want    []string
+	}{
+		{"kassad service start", []string{"ends before it takes commands", "permission denied", "journalctl -u kassad"}},
+		{"kassad service status", []string{"does not serve", "journalctl -u kassad"}},
+		{"kassad doctor", []string{"FAIL", "service "}},
+		{"kassad service restart", []string{"permission denied"}},
+	} {
+		out, err := c.inside("sh", "-c", told.command).CombinedOutput()
+		for _, want := range told.want {
+			if err == nil || !strings.Contains(string(out), want) {
+				c.t.Errorf("%s of a service that ends at each start: %v, no %q in\n%s", told.command, err, want, out)
+			}
+		}
+	}
+	await(c.t, "the log names the command", func() bool {
+		return strings.Contains(c.run("journalctl", "-u", "kassad", "--no-pager"), "sudo chown -R kassad: /var/lib/kassad")
+	})
+	c.run("sh", "-c", "rm "+dropIn+" && systemctl daemon-reload")
+
+	c.run("kassad", "service", "start")
+	if state, roots := c.show("ActiveState"), c.run("find", "/var/lib/kassad", "-user", "root"); state != "active" || roots != "" {
+		c.t.Errorf("%s, and root's are:\n%s", state, roots)
+	}
 }
 
 // readme are the commands of a block of the README.

@@ -5,9 +5,7 @@ package linux_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -71,11 +69,7 @@ func (s *shop) plug() {
 // till lets a terminal in by the card that kassad terminal add has written.
 func (s *shop) till(cardFile string) *mqtt.Terminal {
 	s.t.Helper()
-	text, err := os.ReadFile(cardFile)
-	var card enrol.Card
-	if err == nil {
-		err = json.Unmarshal(text, &card)
-	}
+	card, err := enrol.ReadCard(cardFile)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -89,8 +83,7 @@ func (s *shop) till(cardFile string) *mqtt.Terminal {
 	return link
 }
 
-// hear keeps the till's book: the first final answer stands, and any other one
-// is a contradiction.
+// hear keeps the till's book.
 func (s *shop) hear(r mqtt.Reply) {
 	var a sim.Answer
 	if json.Unmarshal(r.Payload, &a) != nil || a.ID == "" {
@@ -103,16 +96,7 @@ func (s *shop) hear(r mqtt.Reply) {
 		told = &sim.Told{Terminal: "till1", ID: a.ID, Verb: fiscal.Verb(r.Verb)}
 		s.told[a.ID] = told
 	}
-	if told.State.Final() {
-		if a.Final && (told.State != a.State || a.Fiscal != nil && told.FD != a.Fiscal.FD) {
-			told.Conflict = fmt.Sprintf("%s (document %d)", told.State, told.FD)
-		}
-		return
-	}
-	told.State = a.State
-	if a.Fiscal != nil {
-		told.FN, told.FD, told.Total = a.Fiscal.FN, a.Fiscal.FD, a.Fiscal.Total
-	}
+	told.Hear(a)
 	select {
 	case s.heed <- struct{}{}:
 	default:

@@ -43,7 +43,7 @@ type shop struct {
 	till    *mqtt.Terminal
 
 	mu   sync.Mutex
-	told map[string]sim.Told
+	told map[string]*sim.Told
 }
 
 func newShop(t *testing.T) *shop {
@@ -57,7 +57,7 @@ func newShop(t *testing.T) *shop {
 	}
 	// Another program of this machine may have the usual port.
 	w := newWine(t, "/v", "KASSAD_BROKER_LISTEN", "/d", broker)
-	s := &shop{t: t, wine: w, printer: printer.New(printer.Config{}), told: map[string]sim.Told{}, broker: broker}
+	s := &shop{t: t, wine: w, printer: printer.New(printer.Config{}), told: map[string]*sim.Told{}, broker: broker}
 	s.plug("127.0.0.1:0")
 	return s
 }
@@ -110,22 +110,20 @@ func (s *shop) hear(r mqtt.Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	told := s.told[a.ID]
-	if told.State.Final() && a.Final && told.State != a.State {
-		told.Conflict = string(told.State)
+	if told == nil {
+		told = &sim.Told{Terminal: "till1", ID: a.ID, Verb: fiscal.Verb(r.Verb)}
+		s.told[a.ID] = told
 	}
-	if !told.State.Final() || a.Final {
-		told.Terminal, told.ID, told.Verb, told.State = "till1", a.ID, fiscal.Verb(r.Verb), a.State
-		if a.Fiscal != nil {
-			told.FN, told.FD, told.Total = a.Fiscal.FN, a.Fiscal.FD, a.Fiscal.Total
-		}
-	}
-	s.told[a.ID] = told
+	told.Hear(a)
 }
 
 func (s *shop) state(id string) fiscal.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.told[id].State
+	if told := s.told[id]; told != nil {
+		return told.State
+	}
+	return ""
 }
 
 // call wants a command done; the same id again asks.
@@ -307,7 +305,7 @@ func (s *shop) compares() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, told := range s.told {
-		books.Told = append(books.Told, told)
+		books.Told = append(books.Told, *told)
 	}
 	if v := books.Violations(); len(v) > 0 || len(books.Told) != 3 || len(books.Journal) != 3 {
 		var page strings.Builder
