@@ -104,7 +104,8 @@ func (g *gathering) importPeriod() error {
 		g.order.since = dayOf(first)
 	}
 	if g.order.until.IsZero() {
-		g.order.until = time.Now()
+		// The end of today, not now: books write whole seconds, and a register may be ahead of this clock.
+		g.order.until = dayOf(time.Now()).AddDate(0, 0, 1)
 		if end := dayOf(last).AddDate(0, 0, 1); !last.IsZero() && end.Before(g.order.until) {
 			g.order.until = end
 		}

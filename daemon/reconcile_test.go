@@ -3,6 +3,7 @@ package daemon
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	_ "time/tzdata" // zones, wherever the test runs
 
@@ -105,4 +106,28 @@ func TestRowsOfStrangers(t *testing.T) {
 	if rows, strangers = g.rows(storages); len(rows) != 2 || len(strangers) != 1 {
 		t.Errorf("%+v, %v", rows, strangers)
 	}
+}
+
+// A book that ends today is about today to its end: what a register with a clock
+// ahead of ours has written, or this very second, is inside.
+func TestImportPeriod(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(489 * time.Millisecond) // no whole second
+		now := time.Now()
+		for ahead, days := range map[time.Duration]int{0: 1, 3 * time.Minute: 1, -24 * time.Hour: 0, 400 * 24 * time.Hour: 1} {
+			g := reporting(t, bareJournal(t, storedFN))
+			g.order.book = &importedBook{book.Book{Entries: []fiscal.BookEntry{
+				{FD: 3, At: wallClock(now.AddDate(0, 0, -5))}, {FD: 9, At: wallClock(now.Add(ahead))},
+				{FN: "another", FD: 1, At: wallClock(now.AddDate(0, 0, -50))},
+			}}}
+			if err := g.importPeriod(); err != nil {
+				t.Fatal(err)
+			}
+			midnight := dayOf(wallClock(now))
+			if since := midnight.AddDate(0, 0, -5); !g.order.since.Equal(since) || !g.order.until.Equal(midnight.AddDate(0, 0, days)) {
+				t.Errorf("%v: %v to %v", ahead, g.order.since, g.order.until)
+			}
+		}
+	})
 }
