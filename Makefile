@@ -95,7 +95,7 @@ STEADY := dist/_steady
 SIM     = ../../dist/sim.test -test.timeout 0 -world.hours $(or $(HOURS),24) -world.faults '$(FAULTS)'
 
 # The page itself changes with every run.
-COMMIT = $(shell git rev-parse --short HEAD)$(shell git diff --quiet HEAD -- ':!docs/proof.md' || echo -dirty)
+COMMIT = $(shell git rev-parse --short HEAD)$(shell git diff --quiet HEAD -- ':!docs/proof.*' || echo -dirty)
 
 .PHONY: sim
 sim: ## a shop under a seed: make sim SEED=7 HOURS=24 FAULTS=line,kill; many: make sim SEEDS=300 FROM=1; PAGE=1: kept, and into docs/proof.md

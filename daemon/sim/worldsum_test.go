@@ -17,9 +17,9 @@ type worldSum struct {
 	Hours       int // with faults, each
 	ShopHours   float64
 	Receipts    int
-	Counts      map[string]int
-	Failed      []uint64
-	Slowest     float64 // virtual hours to settle
+	Counts      map[string]int `json:",omitempty"` // what happened, by name
+	Failed      []uint64       `json:",omitempty"`
+	Slowest     float64        // virtual hours to settle
 	RealMinutes float64
 	Replayed    int
 }
@@ -46,48 +46,44 @@ func (s *worldSum) String() string {
 		s.Seeds, s.ShopHours, s.Receipts, len(s.Failed), s.Slowest, s.ShopHours/max(s.RealMinutes, 0.001), strings.Join(faults, ", "))
 }
 
-// worldRuns is where finished runs are kept, for the sum of all of them.
-var worldRuns = filepath.Join(root, "dist", "sim")
+// worldBook is all runs that are kept, in the order of their seeds.
+type worldBook struct {
+	Runs []worldSum
+	// Earlier is what the runs that tell no counts of their own had together.
+	Earlier worldSum
+}
 
-// save keeps a run. A run over the same seeds takes the place of an older one.
-func (s *worldSum) save() error {
-	if err := os.MkdirAll(worldRuns, 0o755); err != nil {
-		return err
+// worldBookFile holds the runs that docs/proof.md is the sum of.
+var worldBookFile = filepath.Join(root, "docs", "proof.json")
+
+func readWorldBook() (book worldBook, err error) {
+	text, err := os.ReadFile(worldBookFile)
+	if err == nil {
+		err = json.Unmarshal(text, &book)
 	}
-	text, err := json.MarshalIndent(s, "", "  ")
+	return book, err
+}
+
+// keep adds a run. A run over the same seeds takes the place of an older one.
+func (b *worldBook) keep(run worldSum) {
+	b.Runs = append(slices.DeleteFunc(b.Runs, func(s worldSum) bool { return s.From == run.From }), run)
+	slices.SortFunc(b.Runs, func(x, y worldSum) int { return x.From - y.From })
+}
+
+func (b *worldBook) write() error {
+	text, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(worldRuns, fmt.Sprintf("%d.json", s.From)), text, 0o644)
+	return os.WriteFile(worldBookFile, append(text, '\n'), 0o644)
 }
 
-// savedWorlds reads all runs that are kept, in the order of their seeds.
-func savedWorlds() (runs []worldSum, err error) {
-	names, err := filepath.Glob(filepath.Join(worldRuns, "*.json"))
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		var s worldSum
-		text, err := os.ReadFile(name)
-		if err == nil {
-			err = json.Unmarshal(text, &s)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		runs = append(runs, s)
-	}
-	slices.SortFunc(runs, func(a, b worldSum) int { return a.From - b.From })
-	return runs, nil
-}
-
-// worldPageOf is the section of docs/proof.md: the runs, and their sum.
-func worldPageOf(runs []worldSum) string {
+// page is the section of docs/proof.md: the runs, and their sum.
+func (b *worldBook) page() string {
 	var out strings.Builder
 	out.WriteString("| Run | Commit | Shop-hours | Commands that became receipts | Violations | Shop-hours a minute |\n| --- | --- | ---: | ---: | ---: | ---: |\n")
-	all := worldSum{Counts: map[string]int{}}
-	for _, s := range runs {
+	all := worldSum{Counts: maps.Clone(b.Earlier.Counts), Slowest: b.Earlier.Slowest, Replayed: b.Earlier.Replayed}
+	for _, s := range b.Runs {
 		fmt.Fprintf(&out, "| `make sim SEEDS=%d HOURS=%d FROM=%d` | %s | %.0f | %d | %d | %.0f |\n",
 			s.Seeds, s.Hours, s.From, s.Commit, s.ShopHours, s.Receipts, len(s.Failed), s.ShopHours/max(s.RealMinutes, 0.001))
 		all.Seeds, all.ShopHours, all.Receipts = all.Seeds+s.Seeds, all.ShopHours+s.ShopHours, all.Receipts+s.Receipts
