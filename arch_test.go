@@ -36,6 +36,7 @@ var forbidden = map[string][]string{
 	"daemon/localca":    {"fiscal", "spool", "devices", "mqtt"},
 	"daemon/secretfile": {"fiscal", "spool", "devices", "mqtt"},
 	"owner":             {"fiscal", "spool", "devices", "mqtt", "daemon", "cmd"},
+	"filelock":          {"fiscal", "spool", "devices", "mqtt", "daemon", "cmd"},
 	"packaging":         {"fiscal", "spool", "devices", "mqtt", "daemon", "cmd"},
 	"tools":             {"fiscal", "spool", "devices", "mqtt", "daemon", "cmd"},
 }

@@ -145,7 +145,7 @@ func Restore(path, backup string) (aside string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
-	defer func() { err = errors.Join(err, unlock(lock)) }()
+	defer func() { err = errors.Join(err, lock.Release()) }()
 	if err := proveBackup(backup); err != nil {
 		return "", fmt.Errorf("restore %s: %w", backup, err)
 	}

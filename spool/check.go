@@ -35,7 +35,7 @@ const faultsMax = 1000
 // nothing. The error tells that the file cannot be walked at all.
 func Check(path string) ([]Fault, error) {
 	if lock, err := lockStore(path, lockWaitDefault, os.O_RDWR); err == nil {
-		defer unlock(lock)
+		defer lock.Release()
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("check %s: %w", path, err)
 	}

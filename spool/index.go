@@ -12,6 +12,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"kassad/filelock"
 )
 
 // Figures of the index. It is mapped at once larger than it is: bbolt cannot
@@ -51,7 +53,7 @@ func openBolt(path string, lockWait time.Duration, mapBytes int, readOnly bool) 
 		if p := recover(); p != nil {
 			db, err = nil, damaged(p)
 			if file != nil {
-				letGo(file)
+				filelock.LetGo(file)
 				_ = file.Close() // nothing was written
 			}
 		}

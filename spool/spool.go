@@ -11,6 +11,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"kassad/filelock"
 )
 
 // Errors of the store.
@@ -72,7 +74,7 @@ type Spool struct {
 	at       string // of the index: path, or beside it while it is made again
 	opt      Options
 	disk     Disk
-	lock     *os.File
+	lock     *filelock.Lock
 	recovery Recovery
 
 	mapMu    sync.RWMutex // db changes under it
@@ -188,7 +190,7 @@ func (s *Spool) finish() error {
 
 // giveUp closes what is open.
 func (s *Spool) giveUp() error {
-	return errors.Join(s.closeIndex(), s.log.close(), unlock(s.lock))
+	return errors.Join(s.closeIndex(), s.log.close(), s.lock.Release())
 }
 
 func (s *Spool) closeIndex() error {
@@ -200,7 +202,7 @@ func (s *Spool) closeIndex() error {
 	if s.db != nil && s.wedged {
 		// bbolt would wait for the transaction that broke for ever. Its map stays
 		// until the process ends, and would keep the lock.
-		letGo(s.file)
+		filelock.LetGo(s.file)
 		errs = append(errs, s.file.Close())
 	} else if s.db != nil {
 		errs = append(errs, s.db.Close())

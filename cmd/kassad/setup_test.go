@@ -3,15 +3,19 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"kassad/daemon"
+	"kassad/daemon/enrol"
 	"kassad/daemon/localca"
 	"kassad/daemon/service"
 	"kassad/devices/detect"
@@ -244,6 +248,45 @@ func TestTerminalKeepsOthers(t *testing.T) {
 	cfg, err := daemon.LoadConfig(config)
 	if err != nil || !slices.Equal(cfg.Terminals["old"].Rights, []string{"*"}) || !slices.Equal(cfg.Terminals["new"].Rights, usualRights) {
 		t.Errorf("%v %+v", err, cfg.Terminals)
+	}
+}
+
+// Terminals that are let in at the same time, as a script does, are all there.
+func TestTerminalsTogether(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config, users := filepath.Join(dir, "kassad.toml"), filepath.Join(dir, "users")
+	text := fmt.Sprintf("data_dir = '%s'\n[broker]\nusers_file = '%s'\n[[device]]\nname = \"front\"\nkind = \"shtrih-m\"\naddress = \"tcp://127.0.0.1:1\"\n", dir, users)
+	if err := errors.Join(os.WriteFile(config, []byte(text), 0o600), os.WriteFile(users, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	before, err := daemon.LoadConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"till1", "till2", "till3", "till4", "till5", "till6"}
+	var group sync.WaitGroup
+	for _, name := range names {
+		group.Go(func() {
+			if _, err := newDoor(before, config).add(name, nil, "127.0.0.1", false); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	group.Wait()
+	cfg, err := daemon.LoadConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := newDoor(cfg, config).users()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(cfg.Terminals)); !slices.Equal(got, names) {
+		t.Errorf("rights: %v", got)
+	}
+	if got := slices.Sorted(slices.Values(enrol.Users(known))); !slices.Equal(got, names) {
+		t.Errorf("passwords: %v", got)
 	}
 }
 

@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"kassad/daemon"
 	"kassad/daemon/enrol"
 	"kassad/daemon/localca"
 	"kassad/daemon/secretfile"
 	"kassad/daemon/service"
+	"kassad/filelock"
 	"kassad/fiscal"
 	"kassad/mqtt"
 	"kassad/mqtt/broker"
@@ -24,6 +26,13 @@ import (
 const (
 	cardFile = "terminal.json"
 	caFile   = "ca.crt"
+)
+
+// doorLock keeps apart those who change the terminals, and doorWait is how long
+// one waits for the others.
+const (
+	doorLock = "terminals.lock"
+	doorWait = 20 * time.Second
 )
 
 // door is where terminals come in: configuration, users file, certificates.
@@ -99,9 +108,36 @@ func (d door) may(name, users string, newPassword bool) error {
 	return nil
 }
 
+// alone does work on the terminals as they are now, while nobody else changes
+// them.
+func (d door) alone(work func(door) error) (err error) {
+	lock, err := filelock.Take(filepath.Join(d.dir(), doorLock), os.O_RDWR|os.O_CREATE, secretfile.Mode, doorWait)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return hinted{err: err, hint: withRights()}
+	case errors.Is(err, filelock.ErrHeld):
+		return hinted{err: errors.New("another kassad is changing the terminals"), hint: "the same again when it has ended"}
+	case err != nil:
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	if d.cfg, err = (configFlag{Config: d.config}).load(); err != nil {
+		return err
+	}
+	return work(d)
+}
+
 // add gives name a password, and rights if it has none. What others may do
 // stays as it is.
-func (d door) add(name string, rights []string, host string, newPassword bool) (enrol.Card, error) {
+func (d door) add(name string, rights []string, host string, newPassword bool) (card enrol.Card, err error) {
+	err = d.alone(func(d door) error {
+		card, err = d.enter(name, rights, host, newPassword)
+		return err
+	})
+	return card, err
+}
+
+func (d door) enter(name string, rights []string, host string, newPassword bool) (enrol.Card, error) {
 	users, err := d.users()
 	if err == nil {
 		err = errors.Join(knownRights(rights), d.may(name, users, newPassword))
@@ -255,6 +291,10 @@ func (d door) writeCard(c enrol.Card, dir string) error {
 
 // remove takes a terminal out of the users file and the configuration.
 func (d door) remove(name string) error {
+	return d.alone(func(d door) error { return d.leave(name) })
+}
+
+func (d door) leave(name string) error {
 	users, err := d.users()
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package spool
+package filelock
 
 import (
 	"errors"
@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockFile takes the lock of a file, until it is closed.
-func lockFile(f *os.File) error {
+// take takes the lock of a file, until it is closed.
+func take(f *os.File) error {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &windows.Overlapped{})
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return errLockHeld
+		return ErrHeld
 	}
 	return err
 }
 
-// letGo does nothing: there a lock goes with the handle.
-func letGo(*os.File) {}
+// LetGo does nothing: there a lock goes with the handle.
+func LetGo(*os.File) {}
