@@ -22,11 +22,16 @@ func (l *listener) place(c *conn) (leaves *conn, ok bool) {
 		return nil, false
 	}
 	here, strangers := l.of(c.address)
-	if !ownAddress(c.address) && (here >= addressMax || strangers >= strangersAddressMax) {
-		return c, false
+	var full, fromHere bool
+	switch {
+	case !ownAddress(c.address) && (here >= addressMax || strangers >= strangersAddressMax):
+		full, fromHere = true, true // not the newest: it may be an honest one behind the same address
+	case len(l.conns) >= connectionsMax || l.strangers() >= strangersMax:
+		full = true
 	}
-	if len(l.conns) >= connectionsMax || l.strangers() >= strangersMax {
-		if leaves = l.lastInLine(); leaves == nil {
+	if full {
+		leaves = l.lastInLine(func(o *conn) bool { return o.stranger() && (!fromHere || o.address == c.address) })
+		if leaves == nil {
 			return c, false
 		}
 		delete(l.conns, leaves)
@@ -58,18 +63,18 @@ func (l *listener) strangers() (n int) {
 	return n
 }
 
-// lastInLine is the oldest stranger of the address that has most of them; nil
-// if there is none.
-func (l *listener) lastInLine() *conn {
+// lastInLine is the oldest of those who may leave, of the address that has most
+// of them; nil if there is none.
+func (l *listener) lastInLine(may func(*conn) bool) *conn {
 	count := make(map[string]int)
 	for c := range l.conns {
-		if c.stranger() {
+		if may(c) {
 			count[c.address]++
 		}
 	}
 	var last *conn
 	for c := range l.conns {
-		if !c.stranger() {
+		if !may(c) {
 			continue
 		}
 		if last == nil || count[c.address] > count[last.address] || count[c.address] == count[last.address] && c.since.Before(last.since) {

@@ -117,7 +117,12 @@ func TestPlaces(t *testing.T) {
 		leaves string
 	}{
 		{"an empty shop", func(*listener) {}, "10.0.0.1", true, ""},
-		{"silent ones of the same address", func(l *listener) { crowd("10.0.0.1", strangersAddressMax, 0, l) }, "10.0.0.1", false, "10.0.0.1"},
+		{"silent ones of the same address", func(l *listener) { crowd("10.0.0.1", strangersAddressMax, 0, l) }, "10.0.0.1", true, "10.0.0.1"},
+		{"silent ones of the same address, and more of another", func(l *listener) {
+			crowd("10.0.0.1", strangersAddressMax, 0, l)
+			crowd("127.0.0.1", strangersAddressMax+1, 0, l)
+		}, "10.0.0.1", true, "10.0.0.1"},
+		{"many of the same, one of them silent", func(l *listener) { crowd("10.0.0.1", 1, addressMax-1, l) }, "10.0.0.1", true, "10.0.0.1"},
 		{"silent ones of another", func(l *listener) { crowd("10.0.0.2", strangersAddressMax, 0, l) }, "10.0.0.1", true, ""},
 		{"many of the same", func(l *listener) { crowd("10.0.0.1", 0, addressMax, l) }, "10.0.0.1", false, "10.0.0.1"},
 		{"many of this computer", func(l *listener) { crowd("127.0.0.1", 0, addressMax, l) }, "127.0.0.1", true, ""},
