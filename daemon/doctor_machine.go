@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func DoctorMachine(m Machine, cfg Config) []Check {
 	}
 	checks = append(checks, checkAntivirus(m, cfg.DataDir)...)
 	checks = append(checks, checkComputerClock(m)...)
-	return append(checks, checkCertificate(cfg, time.Now())...)
+	return append(checks, checkCertificate(cfg, time.Now(), localca.ThisHost().Reachable())...)
 }
 
 // printerPorts are the serial ports on which printers of c are or may be.
@@ -180,9 +181,10 @@ func checkComputerClock(m Machine) []Check {
 	return []Check{c}
 }
 
-// checkCertificate looks when the broker's certificate ends: terminals are out
-// from that day on.
-func checkCertificate(cfg Config, now time.Time) []Check {
+// checkCertificate looks when the broker's certificate ends, and whether it names
+// this computer as terminals are told to reach it: else they do not connect, and
+// only they know why.
+func checkCertificate(cfg Config, now time.Time, host string) []Check {
 	if !cfg.Broker.Enabled || cfg.Broker.CertFile == "" {
 		return nil
 	}
@@ -197,6 +199,12 @@ func checkCertificate(cfg Config, now time.Time) []Check {
 		c.Detail = "ends on " + until + ": terminals are refused from then on"
 		c.Text = "Сертификат брокера действует до " + until + ", потом терминалы не смогут подключиться. Выпустите новый и перезапустите службу."
 		c.Hint = "kassad setup certs, then kassad service restart"
+		return []Check{c}
+	}
+	if a := (localca.Authority{Dir: filepath.Dir(cfg.Broker.CertFile)}); a.Issued(cert) && len(localca.Missing(cert, []string{host})) > 0 {
+		c.OK, c.Detail = false, "does not name "+host+", where this computer is reached now; it names "+strings.Join(localca.Names(cert), ", ")
+		c.Text = "Адрес этого компьютера теперь " + host + ", а в сертификате брокера его нет: терминалы, которые идут по этому адресу, не подключатся."
+		c.Hint = "kassad setup certs, then kassad service restart; terminals that were given another address: kassad terminal add NAME --new-password"
 	}
 	return []Check{c}
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -90,18 +91,27 @@ func TestDoctorCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := machineConfig("auto")
-	if got := checkCertificate(cfg, time.Now()); got != nil {
+	if got := checkCertificate(cfg, time.Now(), "pc"); got != nil {
 		t.Errorf("no certificate: %+v", got)
 	}
 	cfg.Broker.CertFile = a.ServerCert()
 	for days, ok := range map[int]bool{0: true, 759: true, 761: false, 900: false} {
-		got := checkCertificate(cfg, time.Now().AddDate(0, 0, days))
+		got := checkCertificate(cfg, time.Now().AddDate(0, 0, days), "pc")
 		if len(got) != 1 || got[0].OK != ok {
 			t.Errorf("after %d days %+v", days, got)
 		}
 	}
+	if got := checkCertificate(cfg, time.Now(), "192.168.1.9"); len(got) != 1 || got[0].OK || !strings.Contains(got[0].Detail, "does not name 192.168.1.9") {
+		t.Errorf("at another address: %+v", got)
+	}
+	if err := os.Remove(a.CACert()); err != nil {
+		t.Fatal(err)
+	}
+	if got := checkCertificate(cfg, time.Now(), "192.168.1.9"); len(got) != 1 || !got[0].OK {
+		t.Errorf("a certificate of somebody else, who knows its names: %+v", got)
+	}
 	cfg.Broker.CertFile += ".gone"
-	if got := checkCertificate(cfg, time.Now()); len(got) != 1 || got[0].OK {
+	if got := checkCertificate(cfg, time.Now(), "pc"); len(got) != 1 || got[0].OK {
 		t.Errorf("a missing file: %+v", got)
 	}
 }

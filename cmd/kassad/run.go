@@ -52,6 +52,8 @@ func (c *runCommand) lives(ctx context.Context, h host) error {
 	}
 	cfg, err := c.load()
 	if err != nil {
+		err = c.loadHint(err)
+		(&service.Guard{Tell: h.tell, Log: h.log("")}).Failed(err)
 		return err
 	}
 	log, signs := h.log(cfg.LogLevel), &lifeSigns{}
@@ -79,6 +81,14 @@ func (c *runCommand) lives(ctx context.Context, h host) error {
 			cfg = next
 		}
 	}
+}
+
+// loadHint is for a service: sudo is no help to it.
+func (c *runCommand) loadHint(err error) error {
+	if service.Managed() && runtime.GOOS != "windows" && errors.Is(err, fs.ErrPermission) {
+		return hinted{err: err, hint: "sudo kassad service restart lets the service read it"}
+	}
+	return err
 }
 
 // serve is one life of the daemon.
@@ -145,10 +155,12 @@ func startHint(cfg daemon.Config, err error) error {
 		return hinted{err: err, hint: "set lifepay.callback.listen to a port that is free, and its certificate files; docs/callbacks.md"}
 	case addressInUse(err):
 		return hinted{err: err, hint: fmt.Sprintf("another program, perhaps another broker, has %s: stop it, set broker.listen to another port, or set broker.enabled = false and name that broker in [[mqtt]]", cfg.Broker.Listen)}
-	case errors.Is(err, broker.ErrConfig):
-		return hinted{err: err, hint: "kassad config check explains the keys of [broker]"}
+	case errors.Is(err, syscall.EROFS):
+		return hinted{err: err, hint: fmt.Sprintf("the file system of %s is read-only, as a failing disk makes it: look into dmesg, mend it, mount it for writing", cfg.DataDir)}
 	case errors.Is(err, fs.ErrPermission):
 		return hinted{err: err, hint: ownerHint(cfg)}
+	case errors.Is(err, broker.ErrConfig):
+		return hinted{err: err, hint: "kassad config check explains the keys of [broker]"}
 	case errors.Is(err, spool.ErrStore):
 		return hinted{err: err, hint: "look at the disk (full? failing?), then start again: nothing accepted is lost"}
 	default:
@@ -164,7 +176,7 @@ func ownerHint(cfg daemon.Config) string {
 	if runtime.GOOS == "windows" {
 		return fmt.Sprintf("%s; data_dir %s is for the system and administrators", withRights(), cfg.DataDir)
 	}
-	return fmt.Sprintf("sudo kassad service install, then sudo kassad service start; or run kassad as the user that owns data_dir %s, or set data_dir (KASSAD_DATA_DIR) to a directory of yours", cfg.DataDir)
+	return fmt.Sprintf("sudo kassad service start, which lets the service read what it needs; or run kassad as the user that owns data_dir %s, or set data_dir (KASSAD_DATA_DIR) to a directory of yours", cfg.DataDir)
 }
 
 // windowsAddressInUse is WSAEADDRINUSE; package syscall has an invented number

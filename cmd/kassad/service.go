@@ -214,7 +214,8 @@ type serviceStart struct{ serviceFlag }
 
 // Help ends the help of service start.
 func (serviceStart) Help() string {
-	return `It ends when commands are taken, or tells why the service ends before; on Windows it looks for 3 seconds whether it ends.
+	return `The configuration must be good, and on Linux the user kassad is let read it and the files that it names. The
+command ends when commands are taken, or tells why the service ends before; on Windows it looks for 3 seconds whether it ends.
 
 Examples:
   kassad service start`
@@ -222,7 +223,7 @@ Examples:
 
 // Run starts the service.
 func (c *serviceStart) Run(e *env) error {
-	return c.act(e, (*service.Manager).Start, "runs already", "runs")
+	return c.raise(e, (*service.Manager).Start, "runs already")
 }
 
 type serviceStop struct{ serviceFlag }
@@ -245,13 +246,50 @@ type serviceRestart struct{ serviceFlag }
 
 // Help ends the help of service restart.
 func (serviceRestart) Help() string {
-	return `Examples:
+	return `With a configuration that is not good a service that runs goes on as it is. Else as kassad service start.
+
+Examples:
   kassad service restart`
 }
 
 // Run stops the service and starts it again.
 func (c *serviceRestart) Run(e *env) error {
-	return c.act(e, func(m *service.Manager) (bool, error) { return false, m.Restart() }, "", "runs")
+	return c.raise(e, func(m *service.Manager) (bool, error) { return false, m.Restart() }, "")
+}
+
+// raise starts a service that can serve: one that runs is not stopped for a
+// configuration which it would end with.
+func (f serviceFlag) raise(e *env, do func(*service.Manager) (already bool, err error), wasSo string) error {
+	m, err := f.manager(service.Settings{})
+	if err != nil {
+		return err
+	}
+	if config := m.Config(); config != "" && exists(config) { // the manager tells of a service that is not there, and of a file
+		s, err := f.sound(config)
+		if err == nil {
+			m, err = f.manager(s)
+		}
+		if err != nil {
+			return err
+		}
+		notes, err := m.Admit()
+		if err := told(e, notes, f.hint(err)); err != nil {
+			return err
+		}
+	}
+	return f.moved(e, m, do, wasSo, "runs")
+}
+
+// sound are the settings of a service whose configuration is good.
+func (f serviceFlag) sound(config string) (service.Settings, error) {
+	cfg, err := configFlag{Config: config}.load()
+	if err == nil {
+		err = checkFiles(cfg)
+	}
+	if err != nil {
+		return service.Settings{}, fmt.Errorf("%s is left as it is: %w", f.Name, err)
+	}
+	return settings(cfg, config)
 }
 
 // act does one thing and says what is so now.
@@ -260,6 +298,10 @@ func (f serviceFlag) act(e *env, do func(*service.Manager) (already bool, err er
 	if err != nil {
 		return err
 	}
+	return f.moved(e, m, do, wasSo, isSo)
+}
+
+func (f serviceFlag) moved(e *env, m *service.Manager, do func(*service.Manager) (already bool, err error), wasSo, isSo string) error {
 	already, err := do(m)
 	if err != nil {
 		return f.hint(err)

@@ -34,6 +34,7 @@ type shop struct {
 type serviceManager interface {
 	Status() (service.Status, error)
 	Install() (notes []service.Note, err error)
+	Admit() (notes []service.Note, err error)
 	Start() (already bool, err error)
 	Stop() (already bool, err error)
 }

@@ -61,6 +61,14 @@ func (d door) certNames(more []string) []string {
 	return names
 }
 
+// done says what the manager of services has done beside.
+func (t *talk) done(notes []service.Note, err error) error {
+	for _, n := range notes {
+		fmt.Fprintln(t.out, t.of(n.Russian, n.English))
+	}
+	return err
+}
+
 // issue makes the authority if there is none, and the broker's certificate.
 func (t *talk) issue(d door, names []string) error {
 	a := d.authority()
@@ -70,6 +78,9 @@ func (t *talk) issue(d door, names []string) error {
 	made, err := a.Ensure("kassad " + d.cfg.Org + " " + d.cfg.Store)
 	if err != nil {
 		return rightsHint(err)
+	}
+	if made && len(d.cfg.Terminals) > 0 {
+		t.say("Терминалы не знают нового центра: перенесите на каждый %s.", "Terminals do not know the new authority: bring %s to each.", a.CACert())
 	}
 	if made {
 		t.say("Центр сертификации магазина создан: %s (на 10 лет). Ключ ca.key храните, никому не давайте.", "The shop's certificate authority is made: %s (for 10 years). Keep its ca.key, give it to nobody.", a.CACert())
@@ -124,10 +135,31 @@ func (c *setupCerts) Run(e *env) error {
 	if err := t.issue(d, names); err != nil {
 		return err
 	}
+	if err := t.admit(cfg, c.Config); err != nil {
+		return err
+	}
 	if daemonRuns(e, cfg) {
 		t.say("Теперь: kassad service restart", "Now: kassad service restart")
 	}
 	return nil
+}
+
+// admit lets the service read what was made, if there is one.
+func (t *talk) admit(cfg daemon.Config, config string) error {
+	flag := serviceFlag{Name: service.DefaultName}
+	opt, err := settings(cfg, config)
+	if err != nil {
+		return err
+	}
+	m, err := flag.manager(opt)
+	if errors.Is(err, service.ErrNoManager) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	notes, err := m.Admit()
+	return t.done(notes, flag.hint(err))
 }
 
 // terminals lets in those that were named and are not there.
@@ -238,6 +270,10 @@ func (s *setup) service(_ context.Context, cfg daemon.Config) error {
 		return flag.hint(err)
 	}
 	if state.State == service.StateRunning {
+		notes, err := m.Admit()
+		if err := s.talk.done(notes, flag.hint(err)); err != nil {
+			return err
+		}
 		s.talk.say("Служба установлена и работает. После изменений: kassad service restart", "The service is installed and runs. After changes: kassad service restart")
 		return nil
 	}
@@ -259,13 +295,10 @@ func (s *setup) service(_ context.Context, cfg daemon.Config) error {
 		return nil
 	}
 	notes, err := m.Install()
-	for _, n := range notes {
-		fmt.Fprintln(s.talk.out, s.talk.of(n.Russian, n.English))
+	if err := s.talk.done(notes, flag.hint(err)); err != nil {
+		return err
 	}
-	if err == nil {
-		_, err = m.Start()
-	}
-	if err != nil {
+	if _, err := m.Start(); err != nil {
 		return flag.hint(err)
 	}
 	s.paused = nil

@@ -32,6 +32,7 @@ type fakeShop struct {
 
 	printed            []string
 	installed, started bool
+	admitted           bool
 	stopped            bool
 }
 
@@ -40,7 +41,8 @@ func (f *fakeShop) Install() ([]service.Note, error) {
 	f.installed = true
 	return []service.Note{{Russian: "создан пользователь", English: "made the user"}}, nil
 }
-func (f *fakeShop) Start() (bool, error) { f.started = true; return false, nil }
+func (f *fakeShop) Admit() ([]service.Note, error) { f.admitted = true; return nil, nil }
+func (f *fakeShop) Start() (bool, error)           { f.started = true; return false, nil }
 func (f *fakeShop) Stop() (bool, error) {
 	f.stopped, f.state = true, service.StateStopped
 	return false, nil

@@ -219,6 +219,12 @@ func Names(c *x509.Certificate) []string {
 	return names
 }
 
+// Issued tells whether a certificate is this authority's.
+func (a Authority) Issued(c *x509.Certificate) bool {
+	ca, err := ReadCertificate(a.CACert())
+	return err == nil && c.CheckSignatureFrom(ca) == nil
+}
+
 // Missing are the names that a certificate is not good for.
 func Missing(c *x509.Certificate, names []string) []string {
 	has := Names(c)

@@ -115,6 +115,36 @@ func (m *Manager) prepare() (notes []Note, err error) {
 	if made {
 		notes = append(notes, note("создан пользователь %s", "made the user %s", userName))
 	}
+	admitted, err := s.admit(gid)
+	if notes = append(notes, admitted...); err != nil {
+		return notes, err
+	}
+	if s.DataDir != stateDir { // systemd makes its own
+		return notes, giveDir(s.DataDir, uid, gid)
+	}
+	given, err := owner.GiveBack(s.DataDir, uid, gid)
+	if len(given) > 0 {
+		notes = append(notes, note("%s: файлы (%d) были у root, теперь у %s", "%s: %d files were root's and are %s's now", s.DataDir, len(given), userName))
+	}
+	return notes, err
+}
+
+// Admit lets the user of the service that is installed with this configuration
+// read it and what it names. What root makes new, or puts back from a copy, is
+// root's alone.
+func (m *Manager) Admit() (notes []Note, err error) {
+	u, err := user.Lookup(userName)
+	if err != nil || os.Geteuid() != 0 || m.Config() != m.settings.Config {
+		return nil, nil // Install makes the user, and whoever starts the service needs the rights
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return nil, err
+	}
+	return m.settings.admit(gid)
+}
+
+func (s Settings) admit(gid int) (notes []Note, err error) {
 	opened, err := letRead(s.Config, gid)
 	if err != nil {
 		return notes, err
@@ -142,14 +172,26 @@ func (m *Manager) prepare() (notes []Note, err error) {
 			notes = append(notes, note("группа %s теперь может читать %s", "the group %s may read %s now", userName, path))
 		}
 	}
-	if s.DataDir != stateDir { // systemd makes its own
-		return notes, giveDir(s.DataDir, uid, gid)
+	return notes, nil
+}
+
+// Config is the configuration that the installed service starts with; "" if
+// systemd does not tell.
+func (m *Manager) Config() string {
+	out, err := exec.Command("systemctl", "show", "--property=ExecStart", m.settings.Name+".service").Output()
+	if err != nil {
+		return ""
 	}
-	given, err := owner.GiveBack(s.DataDir, uid, gid)
-	if len(given) > 0 {
-		notes = append(notes, note("%s: файлы (%d) были у root, теперь у %s", "%s: %d files were root's and are %s's now", s.DataDir, len(given), userName))
-	}
-	return notes, err
+	return configOf(string(out))
+}
+
+// configOf finds the configuration in what systemctl shows of a command:
+// ExecStart={ path=… ; argv[]=… run --config FILE ; ignore_errors=no ; … }
+func configOf(shown string) string {
+	_, args, _ := strings.Cut(shown, "argv[]=")
+	args, _, _ = strings.Cut(args, " ; ")
+	_, config, _ := strings.Cut(args, " --config ")
+	return strings.TrimSpace(config)
 }
 
 // Configure has nothing to add on Linux: the unit says it all.
@@ -206,13 +248,19 @@ func letRead(path string, gid int) (changed bool, err error) {
 	if mode&0o004 != 0 {
 		return false, nil
 	}
-	if err := os.Chown(path, -1, gid); err != nil {
-		return false, rights(err)
+	if own := info.Sys().(*syscall.Stat_t); int(own.Gid) != gid {
+		if err := os.Chown(path, -1, gid); err != nil {
+			return false, rights(err)
+		}
+		changed = true
 	}
 	if mode&0o040 == 0 {
-		err = os.Chmod(path, mode|0o040)
+		if err := os.Chmod(path, mode|0o040); err != nil {
+			return changed, rights(err)
+		}
+		changed = true
 	}
-	return true, err
+	return changed, nil
 }
 
 // othersRead tells whether a file is read by a group that is neither root's nor

@@ -19,6 +19,12 @@ func (m *Manager) Install() ([]Note, error) { return nil, ErrNoManager }
 // Configure is refused, as every call on this system.
 func (m *Manager) Configure() ([]Note, error) { return nil, ErrNoManager }
 
+// Admit has nobody to let in.
+func (m *Manager) Admit() ([]Note, error) { return nil, nil }
+
+// Config is not known without a manager.
+func (m *Manager) Config() string { return "" }
+
 func removable(string) error { return nil }
 func failed(error) bool      { return false }
 func look(*Status)           {}

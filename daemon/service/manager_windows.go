@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -135,6 +136,26 @@ func protect(dir string) error {
 		return fmt.Errorf("access of %s: %w", dir, err)
 	}
 	return nil
+}
+
+// Admit has nothing to do: the service runs as the system, which reads all.
+func (m *Manager) Admit() ([]Note, error) { return nil, nil }
+
+// Config is the configuration that the installed service starts with; "" if it
+// is not known.
+func (m *Manager) Config() (config string) {
+	_ = m.withService(func(s *mgr.Service) error { // who may not ask may not start it either
+		c, err := s.Config()
+		if err != nil {
+			return err
+		}
+		args, err := windows.DecomposeCommandLine(c.BinaryPathName)
+		if i := slices.Index(args, "--config"); err == nil && i >= 0 && i+1 < len(args) {
+			config = args[i+1]
+		}
+		return err
+	})
+	return config
 }
 
 // withService opens the service for a change.

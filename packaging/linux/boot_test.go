@@ -305,11 +305,40 @@ func (c *computer) worksOnData() {
 		return strings.Contains(c.run("journalctl", "-u", "kassad", "--no-pager"), "sudo chown -R kassad: /var/lib/kassad")
 	})
 	c.run("sh", "-c", "rm "+dropIn+" && systemctl daemon-reload")
+	c.worksOnConfig()
 
 	c.run("kassad", "service", "start")
 	if state, roots := c.show("ActiveState"), c.run("find", "/var/lib/kassad", "-user", "root"); state != "active" || roots != "" {
 		c.t.Errorf("%s, and root's are:\n%s", state, roots)
 	}
+}
+
+// worksOnConfig is a technician who mistypes, and puts the file of before back as
+// root's alone. It ends with a service that is stopped.
+func (c *computer) worksOnConfig() {
+	c.t.Helper()
+	const config = "/etc/kassad/kassad.toml"
+	c.run("kassad", "service", "start")
+	c.run("sh", "-c", "cp "+config+" /root/good.toml && sed -i '1i adress = 1' "+config)
+	before := c.kassad()
+	if out, err := c.inside("kassad", "service", "restart").CombinedOutput(); err == nil || !strings.Contains(string(out), "adress") || c.kassad() != before {
+		c.t.Errorf("a restart with a configuration that is not good: %v\n%s", err, out)
+	}
+	_, _ = c.inside("systemctl", "restart", "kassad").CombinedOutput() // systemd itself does not look
+	await(c.t, "the service says what is wrong with its configuration", func() bool {
+		out, err := c.inside("kassad", "service", "status").CombinedOutput()
+		return err != nil && strings.Contains(string(out), "its last words") && strings.Contains(string(out), "adress")
+	})
+	c.run("sh", "-c", "rm "+config+" && cp /root/good.toml "+config+" && chown root:root "+config+" && chmod 600 "+config)
+	_, _ = c.inside("systemctl", "restart", "kassad").CombinedOutput()
+	await(c.t, "the log names the command", func() bool {
+		return strings.Contains(c.run("journalctl", "-u", "kassad", "--no-pager"), "sudo kassad service restart lets the service read it")
+	})
+	c.run("kassad", "service", "restart")
+	if state := c.show("ActiveState"); state != "active" {
+		c.t.Errorf("with the configuration of before it is %s", state)
+	}
+	c.run("kassad", "service", "stop")
 }
 
 // readme are the commands of a block of the README.
