@@ -153,7 +153,7 @@ func TestRights(t *testing.T) {
 			no: []string{
 				topics.Command("till2", "sale"), topics.Result("till1", "sale"), topics.Result("till2", "sale"), topics.Last("till1"),
 				topics.NodeState(), topics.NodeAlert("x"), topics.SpoolState(), topics.Device("front", "state"), topics.Event("receipt"),
-				topics.Request("restart"), topics.Response("restart"), "elsewhere", topics.Root() + "/cmd/till1/sale/x", topics.Root() + "/cmd/till1",
+				topics.Request("restart"), topics.Response("restart"), "elsewhere", "$SYS/broker/version", "$sys", "$other", topics.Root() + "/cmd/till1/sale/x", topics.Root() + "/cmd/till1",
 				topics.Probe("x"), topics.Callback("lifepay"),
 			},
 			reads: []string{

@@ -3,6 +3,7 @@ package broker
 import (
 	"crypto/subtle"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,6 +164,14 @@ func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
 // noFilter cannot be subscribed to.
 const noFilter = ""
 
+// veil begins the broker's own topics while the library handles a publish to
+// them: it would drop that without a word and without an acknowledgement.
+const veil = "$"
+
+func ownTopic(topic string) bool {
+	return len(topic) >= len(mochi.SysPrefix) && strings.EqualFold(topic[:len(mochi.SysPrefix)], mochi.SysPrefix)
+}
+
 // OnPublish restores what OnPacketRead hid, and judges.
 func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	pk = unhide(cl, pk)
@@ -170,7 +179,10 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 	// field, which holds seconds. Nothing else uses it without expiry.
 	pk.Created = h.arrivals.Add(1)
 	who, user := h.role(cl)
-	if !h.rights.mayPublish(who, user, pk.TopicName) {
+	if topic := strings.TrimPrefix(pk.TopicName, veil); ownTopic(topic) {
+		pk.TopicName = topic
+	}
+	if ownTopic(pk.TopicName) || !h.rights.mayPublish(who, user, pk.TopicName) {
 		h.deny(cl, "publish", pk.TopicName)
 		pk.Ignore = true
 		return pk, nil
@@ -202,6 +214,9 @@ func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 		if !c.wait(c.budget.take(time.Now(), pk.FixedHeader.Remaining)) {
 			return pk, packets.ErrRejectPacket
 		}
+	}
+	if pk.FixedHeader.Type == packets.Publish && ownTopic(pk.TopicName) {
+		pk.TopicName = veil + pk.TopicName
 	}
 	return hide(c, pk), nil
 }
