@@ -45,6 +45,7 @@ var (
 	email     = regexp.MustCompile(`[\pL0-9._%+'-]+@[\pL0-9-]+(\.[\pL0-9-]+)+`)
 	phone     = regexp.MustCompile(`(^|[^0-9A-Za-z.])(\+?[78][ (-]{0,2}[0-9]{3}[ )-]{0,2}[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{2})($|[^0-9A-Za-z])`)
 	assigned  = regexp.MustCompile(`(?i)((?:pass(?:word|wd)?|secret|token|api_?key|authorization)["']?\s*[:=]\s*)("[^"]*"|'[^']*'|(?:bearer\s+|basic\s+)?[^\s,;}]+)`)
+	cashiers  = regexp.MustCompile(`(?i)(cashier["']?\s*[:=]\s*)("[^"]*"|'[^']*')`) // of a cloud's section
 	callback  = regexp.MustCompile(`(callback/[a-z]+/)[A-Za-z0-9_/-]+`)
 )
 
@@ -55,6 +56,7 @@ func (s scrubber) clean(text string) string {
 	text = pemBlock.ReplaceAllString(text, hiddenText)
 	text = bcryptRow.ReplaceAllString(text, hiddenText)
 	text = assigned.ReplaceAllString(text, "${1}"+hiddenText)
+	text = cashiers.ReplaceAllString(text, "${1}"+hiddenText)
 	text = callback.ReplaceAllString(text, "${1}"+hiddenText)
 	text = email.ReplaceAllString(text, hiddenText)
 	for range 2 { // two phones may share what stands between them

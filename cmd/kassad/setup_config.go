@@ -182,10 +182,10 @@ func (s *setup) taxation() (string, error) {
 		switch err := t.UnmarshalText([]byte(v)); {
 		case v == "" || v == "-":
 			return nil
-		case err != nil:
-			return err
 		case registered != nil && !slices.Contains(registered, v):
 			return errors.New(s.talk.of("ККТ зарегистрирована на: ", "the printer is registered for: ") + strings.Join(registered, ", "))
+		case err != nil:
+			return errors.New(s.talk.of("одно из: ", "one of: ") + strings.Join(fiscal.Vocabulary()["taxation"], ", "))
 		}
 		return nil
 	}
