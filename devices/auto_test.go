@@ -47,6 +47,7 @@ func (k *desk) around() *detect.Surroundings {
 			who, used := k.used[name]
 			return who, used
 		},
+		Connected: func(netip.AddrPort) bool { return false },
 	}
 }
 

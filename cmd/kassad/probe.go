@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -79,11 +80,15 @@ func (c *probeCommand) Run(e *env) error {
 // it is excluded; not while somebody has it open.
 func (c *probeCommand) one(ctx context.Context) (shtrih.Found, error) {
 	ask := shtrih.Asking{Password: c.Password}
-	if strings.Contains(c.Port, "://") {
-		return shtrih.ProbeAddress(ctx, c.Port, ask)
+	address := c.Port
+	if _, number, err := net.SplitHostPort(c.Port); err == nil && number != "" && !strings.Contains(c.Port, "://") {
+		address = "tcp://" + c.Port
 	}
-	if _, number, err := net.SplitHostPort(c.Port); err == nil && number != "" {
-		return shtrih.ProbeAddress(ctx, "tcp://"+c.Port, ask)
+	if strings.Contains(address, "://") {
+		if at, err := netip.ParseAddrPort(strings.TrimPrefix(address, "tcp://")); err == nil && link.Connected(at) {
+			return shtrih.Found{}, fmt.Errorf("%w: a program of this computer is connected", link.ErrBusy)
+		}
+		return shtrih.ProbeAddress(ctx, address, ask)
 	}
 	port := link.Port{Name: c.Port}
 	ports, _ := link.Ports() // a port that is not listed can be asked as well

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -23,8 +24,9 @@ func strangers() detect.Surroundings {
 				{Name: "/dev/ttyUSB0", Kind: link.KindAdapter, VID: "067B", PID: "2303"},
 			}, nil
 		},
-		Networks: func() ([]link.Network, error) { return nil, nil },
-		InUse:    func(name string) (string, bool) { return "minicom (7)", name == "/dev/ttyS1" },
+		Networks:  func() ([]link.Network, error) { return nil, nil },
+		InUse:     func(name string) (string, bool) { return "minicom (7)", name == "/dev/ttyS1" },
+		Connected: func(netip.AddrPort) bool { return false },
 	}
 }
 

@@ -67,6 +67,7 @@ func (f serviceFlag) hint(err error) error {
 		{service.ErrPackaged, "what a package has installed, the package removes; changes of yours: systemctl edit " + f.Name + "; a second kassad: --name NAME"},
 		{service.ErrNotStarted, "kassad setup, if there is no configuration yet; " + logs},
 		{service.ErrHidden, "install kassad into /usr/local/bin, its configuration into /etc/kassad, and leave data_dir in /var/lib"},
+		{service.ErrForeign, "name a folder that is empty, or not there yet, such as /var/lib/kassad-2"},
 		{service.ErrPath, "give absolute paths without line ends and braces"},
 		{service.ErrSlow, "kassad service status in a moment; " + logs},
 	} {

@@ -19,6 +19,7 @@ var (
 	ErrNotServing   = errors.New("it ends before it takes commands, and is started again and again")
 	ErrSlow         = errors.New("the service manager has not finished in time")
 	ErrHidden       = errors.New("the service could not see it")
+	ErrForeign      = errors.New("data_dir is to be the service's own, with all that is in it")
 	ErrFailed       = errors.New("the service manager refused")
 )
 

@@ -108,6 +108,9 @@ func (m *Manager) prepare() (notes []Note, err error) {
 			return nil, err
 		}
 	}
+	if err := checkOwn(s.DataDir); err != nil {
+		return nil, err
+	}
 	gid, uid, made, err := serviceUser()
 	if err != nil {
 		return nil, err
@@ -267,6 +270,31 @@ func letRead(path string, gid int) (changed bool, err error) {
 // the service's: it must not be taken away from them.
 func othersRead(mode fs.FileMode, owner, gid int) bool {
 	return mode&0o044 == 0o040 && owner != 0 && owner != gid
+}
+
+// ours tells what the daemon leaves in its data: the journal, what belongs to it
+// or was put aside of it, and the mark of its starts.
+func ours(e fs.DirEntry) bool {
+	return strings.HasPrefix(e.Name(), "kassad.db") || e.Name() == "epoch"
+}
+
+// checkOwn refuses a data_dir that others use, too: Install and each start make
+// what is in it the service's.
+func checkOwn(dir string) error {
+	if parent := filepath.Dir(filepath.Clean(dir)); parent == "/" {
+		return fmt.Errorf("data_dir %s: %w, and this is a folder of the system", dir, ErrForeign)
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return rights(err)
+	}
+	if dir != stateDir && !slices.ContainsFunc(entries, ours) {
+		return fmt.Errorf("data_dir %s: %w, and %s is there, but no journal", dir, ErrForeign, entries[0].Name())
+	}
+	return nil
 }
 
 // giveDir makes a folder the service's own, with what is in it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,7 +61,8 @@ func (b *plugboard) seams() devices.FinderOptions {
 			},
 			Networks: func() ([]link.Network, error) { return nil, nil },
 			// The emulator holds its side of the pty by the same name.
-			InUse: func(string) (string, bool) { return "", false },
+			InUse:     func(string) (string, bool) { return "", false },
+			Connected: func(netip.AddrPort) bool { return false },
 		},
 	}
 }

@@ -96,6 +96,7 @@ func TestPlaces(t *testing.T) {
 			}, nil
 		},
 		InUse: func(name string) (string, bool) { return "minicom (7)", name == "/dev/ttyS0" },
+		Connected: func(at netip.AddrPort) bool { return at.String() == "10.0.5.2:7778" },
 	}
 	exclude, err := ParseExclusions([]string{"/dev/ttyACM0"})
 	if err != nil {
@@ -112,7 +113,7 @@ func TestPlaces(t *testing.T) {
 	}
 	want := []string{
 		"/dev/ttyACM0 excluded", "/dev/ttyS0 in-use", "/dev/ttyS1 console", "/dev/ttyUSB0 modem", "/dev/rfcomm0 bluetooth", "COM9 remote",
-		"192.168.138.7:7778 ", "192.168.138.111:7778 ", "10.0.5.2:7778 ",
+		"192.168.138.7:7778 ", "192.168.138.111:7778 ", "10.0.5.2:7778 in-use",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)

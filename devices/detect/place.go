@@ -64,11 +64,13 @@ type Surroundings struct {
 	Ports    func() ([]link.Port, error)
 	Networks func() ([]link.Network, error)
 	InUse    func(port string) (who string, used bool)
+	// Connected tells whether this computer has a connection to there.
+	Connected func(at netip.AddrPort) bool
 }
 
 // System is this computer.
 func System() Surroundings {
-	return Surroundings{Ports: link.Ports, Networks: link.Networks, InUse: link.InUse}
+	return Surroundings{Ports: link.Ports, Networks: link.Networks, InUse: link.InUse, Connected: link.Connected}
 }
 
 // Places lists where a printer may be, with what the system tells of each. No
@@ -114,12 +116,20 @@ func (s Surroundings) port(p link.Port, exclude Exclusions) Place {
 	return place
 }
 
-// Use marks the ports that somebody has open. It goes through the processes of
+// Use marks the ports that somebody has open, and the places on networks to which
+// this computer is connected. It goes through the processes of
 // the computer, so it is for who is about to ask, or to show.
 func (s Surroundings) Use(places []Place) {
 	for i := range places {
 		p := &places[i]
-		if p.Left != "" || p.Port.Name == "" {
+		if p.Left != "" {
+			continue
+		}
+		if p.Port.Name == "" {
+			at, err := netip.ParseAddrPort(strings.TrimPrefix(p.Address, "tcp://"))
+			if err == nil && s.Connected(at) {
+				p.Left, p.Detail = InUse, "a program of this computer is connected"
+			}
 			continue
 		}
 		if who, used := s.InUse(p.Port.Name); used {

@@ -17,7 +17,7 @@ func gadgetIn(class, name string) bool {
 
 // neighbours reads who has been heard on each interface.
 func neighbours() map[string][]netip.Addr {
-	b, _ := os.ReadFile("/proc/net/arp") // none: nobody is known
+	b, _ := os.ReadFile("/proc/self/net/arp") // without self a hardened service does not see it; none: nobody is known
 	return parseARP(string(b))
 }
 

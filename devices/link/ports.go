@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -99,3 +100,7 @@ func resolve(ports []Port, serial string) (string, error) {
 // InUse tells who has a serial port open, without opening it: "minicom (4711)".
 // What the system does not show to this user is not seen.
 func InUse(name string) (who string, used bool) { return holder(name) }
+
+// Connected tells whether this computer has a connection to a place of a network,
+// or is making one. A printer serves one at a time, and some drop it for the next.
+func Connected(at netip.AddrPort) bool { return connected(at) }

@@ -1,7 +1,9 @@
 package link
 
 import (
+	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,4 +43,32 @@ func alive(pid int) bool {
 func process(proc, pid string) string {
 	name := printable(line(filepath.Join(proc, pid), "comm"))
 	return strings.TrimSpace(fmt.Sprintf("%s (%s)", name, pid))
+}
+
+// States of a connection, as the kernel numbers them, in which another one to the
+// same printer would be in its way.
+const (
+	tcpEstablished = "01"
+	tcpSynSent     = "02"
+)
+
+func connected(at netip.AddrPort) bool {
+	b, _ := os.ReadFile("/proc/self/net/tcp") // none: nothing is known
+	return connectedIn(string(b), at)
+}
+
+// connectedIn reads lines of: number, local address, remote address, state, …
+// An address is 0100007F:1F90: its bytes as one number of this computer's order.
+func connectedIn(table string, at netip.AddrPort) bool {
+	if !at.Addr().Is4() {
+		return false
+	}
+	ip := at.Addr().As4()
+	remote := fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(ip[:]), at.Port())
+	for l := range strings.Lines(table) {
+		if f := strings.Fields(l); len(f) > 3 && f[2] == remote && (f[3] == tcpEstablished || f[3] == tcpSynSent) {
+			return true
+		}
+	}
+	return false
 }
