@@ -1,9 +1,13 @@
 package daemon
 
 import (
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
+
+	"kassad/mqtt"
+	"kassad/mqtt/broker"
 )
 
 // Files are those that the configuration names and the daemon reads: keys,
@@ -20,6 +24,22 @@ func (c Config) Files() []string {
 		files = append(files, b.ConnectorTokenFile, b.BrokerTokenFile, b.CAFile)
 	}
 	return slices.DeleteFunc(files, func(f string) bool { return f == "" })
+}
+
+// CheckBroker reads certificate and users as the embedded broker does at its
+// start, and opens nothing.
+func (c Config) CheckBroker() error {
+	if !c.Broker.Enabled {
+		return nil
+	}
+	topics, err := mqtt.NewTopics(c.Org, c.Store, c.Node)
+	if err != nil {
+		return err
+	}
+	_, err = broker.New(broker.Config{
+		Listen: c.Broker.Listen, CertFile: c.Broker.CertFile, KeyFile: c.Broker.KeyFile, UsersFile: c.Broker.UsersFile, Topics: topics,
+	}, slog.New(slog.DiscardHandler))
+	return err
 }
 
 // Secrets are the texts that nobody but the daemon should read, as far as its

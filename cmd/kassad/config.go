@@ -81,7 +81,8 @@ func (c *configCheck) Run(e *env) error {
 	}
 }
 
-// checkFiles looks for the files that the configuration names.
+// checkFiles looks for the files that the configuration names, and reads what the
+// embedded broker starts with.
 func checkFiles(cfg daemon.Config) error {
 	var errs []error
 	hint := "make the files that are missing (kassad setup, kassad setup certs), or name others"
@@ -97,6 +98,9 @@ func checkFiles(cfg daemon.Config) error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return hinted{err: err, hint: hint}
+	}
+	if err := cfg.CheckBroker(); err != nil {
+		return hinted{err: err, hint: "take the line out of the users file, kassad terminal add NAME writes a good one; kassad setup certs makes a certificate with its key"}
 	}
 	return nil
 }

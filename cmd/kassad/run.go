@@ -160,7 +160,7 @@ func startHint(cfg daemon.Config, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return hinted{err: err, hint: ownerHint(cfg)}
 	case errors.Is(err, broker.ErrConfig):
-		return hinted{err: err, hint: "kassad config check explains the keys of [broker]"}
+		return hinted{err: err, hint: "kassad config check tells what is wrong with [broker] and its files"}
 	case errors.Is(err, spool.ErrStore):
 		return hinted{err: err, hint: "look at the disk (full? failing?), then start again: nothing accepted is lost"}
 	default:
