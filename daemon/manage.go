@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -157,18 +158,23 @@ func (d *Daemon) backup() (any, error) {
 	path := filepath.Join(dir, "kassad-"+time.Now().UTC().Format("20060102T150405.000")+".db")
 	sum, size, err := d.copyStore(path)
 	if err != nil {
-		os.Remove(path)
 		return nil, fiscal.Fail(fiscal.OutcomeRejected, fiscal.CodeStoreFault, err)
 	}
 	return map[string]any{"file": path, "bytes": size, "sha256": sum}, nil
 }
 
+// copyStore leaves a whole copy under a name that nothing has yet, or nothing of
+// its own: what is there is the copy of another request of the same moment.
 func (d *Daemon) copyStore(path string) (sum string, size int64, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return "", 0, err
 	}
-	defer f.Close()
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			_ = os.Remove(path)
+		}
+	}()
 	owner.Inherit(f)
 	hash := sha256.New()
 	if size, err = d.spool.Backup(io.MultiWriter(f, hash)); err != nil {
@@ -177,7 +183,7 @@ func (d *Daemon) copyStore(path string) (sum string, size int64, err error) {
 	if err := f.Sync(); err != nil {
 		return "", 0, err
 	}
-	return hex.EncodeToString(hash.Sum(nil)), size, f.Close()
+	return hex.EncodeToString(hash.Sum(nil)), size, nil
 }
 
 // setTime sets a device's clock to the host's. The register refuses it while a
