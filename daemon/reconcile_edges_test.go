@@ -121,7 +121,16 @@ func TestSettledInTheReportOfAShift(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := shiftBooks{first: 4, began: wallClock(now.Add(-time.Hour))}
+	for ahead, want := range map[time.Duration]int{-time.Hour: 2, 3 * time.Minute: 1} {
+		settledIn(t, w, now.Add(ahead), want)
+	}
+}
+
+// settledIn reads the claims of a shift that has begun then by its register's clock,
+// which is ahead where that is in our future.
+func settledIn(t *testing.T, w *worker, began time.Time, want int) {
+	t.Helper()
+	b := shiftBooks{first: 4, began: wallClock(began)}
 	for _, fd := range []uint32{4, 5, 6} {
 		b.known = append(b.known, fiscal.BookEntry{FN: storedFN, FD: fd})
 	}
@@ -132,14 +141,54 @@ func TestSettledInTheReportOfAShift(t *testing.T) {
 	for _, s := range b.settled {
 		settled[s.ID] = true
 	}
-	if len(b.settled) != 2 || !settled["ours"] || !settled["before"] {
-		t.Errorf("settled: %+v", b.settled)
+	if len(b.settled) != want || !settled["ours"] || settled["before"] != (want > 1) {
+		t.Errorf("began %v, settled: %+v", began, b.settled)
 	}
 	if len(b.own) != 1 || b.own[0].ID != "ours" || b.own[0].FD != 5 {
-		t.Errorf("documents: %+v", b.own)
+		t.Errorf("began %v, documents: %+v", began, b.own)
 	}
 	if len(b.late) != 2 {
-		t.Errorf("late: %+v", b.late)
+		t.Errorf("began %v, late: %+v", began, b.late)
+	}
+}
+
+// aheadBackend is a register that has one shift open, by a clock that is not ours.
+type aheadBackend struct {
+	fiscal.Backend
+	clock time.Time
+}
+
+func (b aheadBackend) Status(context.Context) (fiscal.Status, error) {
+	return fiscal.Status{Clock: b.clock, FN: fiscal.FNStatus{Serial: storedFN, LastFD: 4}, Shift: fiscal.ShiftStatus{Open: true, Number: 2}}, nil
+}
+
+// A report to this moment has the shift of this moment, by the clock of its register.
+func TestShiftOfARegisterThatIsAhead(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for ahead, want := range map[time.Duration]int{0: 1, 3 * time.Minute: 1, 24 * time.Hour: 0} {
+		w := bareWorker(t, storedFN)
+		w.backend = aheadBackend{clock: wallClock(now.Add(min(ahead, 3*time.Minute)))}
+		w.requests = make(chan func(context.Context))
+		go func() {
+			for {
+				select {
+				case f := <-w.requests:
+					f(t.Context())
+				case <-t.Context().Done():
+					return
+				}
+			}
+		}()
+		opening := fiscal.ArchivedDocument{FD: 4, Form: fiscal.FormShiftOpen, Shift: 2, At: wallClock(now.Add(ahead))}
+		if _, err := w.journal.learn(storedFN, opening); err != nil {
+			t.Fatal(err)
+		}
+		g := reporting(t, w.journal)
+		g.order = reconcileOrder{why: fiscal.ReportTime, since: now.Add(-reconcileDay), until: now}
+		if parts, err := g.device(t.Context(), w); err != nil || len(parts) != want {
+			t.Errorf("%v ahead: %d shifts, %v", ahead, len(parts), err)
+		}
 	}
 }
 

@@ -119,6 +119,10 @@ func (g *gathering) device(ctx context.Context, w *worker) ([]fiscal.ReportSecti
 	}
 	var parts []fiscal.ReportSection
 	for _, fn := range slices.Sorted(maps.Keys(storages)) {
+		until := wallClock(g.order.until.Local())
+		if statusErr == nil && fn == st.FN.Serial {
+			until = until.Add(ahead(st.Clock))
+		}
 		var shifts []uint32
 		err := g.r.d.spool.View(func(tx *spool.Tx) (err error) {
 			shifts, err = tx.ShiftsSince(fn, wallClock(g.order.since.Local()), reconcileShiftsMax)
@@ -135,7 +139,7 @@ func (g *gathering) device(ctx context.Context, w *worker) ([]fiscal.ReportSecti
 			if err != nil {
 				return nil, err
 			}
-			if began.After(wallClock(g.order.until.Local())) { // whole seconds: the shift may be of this very one
+			if began.After(until) { // whole seconds: the shift may be of this very one
 				continue
 			}
 			s, err := g.shift(ctx, w, fn, shift)
@@ -152,6 +156,15 @@ func (g *gathering) device(ctx context.Context, w *worker) ([]fiscal.ReportSecti
 		return []fiscal.ReportSection{s}, nil
 	}
 	return parts, nil
+}
+
+// ahead is how far a register's clock is ahead of ours: its shift of this moment
+// begins in our future.
+func ahead(clock time.Time) time.Duration {
+	if clock.IsZero() {
+		return 0
+	}
+	return min(max(clock.Sub(wallClock(time.Now())), 0), clockSkew)
 }
 
 // shiftBegan is the time of the first document that is known of a shift; zero

@@ -261,10 +261,14 @@ func (g *gathering) claims(w *worker, b *shiftBooks) error {
 	_, last := span(b.known)
 	for i := range records {
 		r := &records[i]
-		if s, ok := fiscal.SettledOf(r); ok && r.Device == w.cfg.Name && !s.At.Before(since) {
-			b.settled = append(b.settled, s)
+		// A register whose clock is ahead begins its shift after what is settled in it.
+		if s, ok := fiscal.SettledOf(r); ok && r.Device == w.cfg.Name && !s.At.Before(since.Add(-clockSkew)) {
 			e, ok := fiscal.CommandEntry(r)
-			if ok && len(b.known) > 0 && e.FD >= b.first && e.FD <= max(last, b.last) && (e.FN == "" || e.FN == b.known[0].FN) {
+			within := ok && len(b.known) > 0 && e.FD >= b.first && e.FD <= max(last, b.last) && (e.FN == "" || e.FN == b.known[0].FN)
+			if within || !s.At.Before(since) {
+				b.settled = append(b.settled, s)
+			}
+			if within {
 				e.FN = b.known[0].FN
 				b.own = append(b.own, e)
 			}
