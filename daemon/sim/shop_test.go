@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"kassad/daemon"
 	"kassad/fiscal"
 )
 
@@ -13,7 +14,16 @@ import (
 // compared.
 func openShop(t *testing.T, opt Options) *Shop {
 	t.Helper()
-	opt.Dir = memoryDir(t)
+	if opt.Dir == "" {
+		opt.Dir = memoryDir(t)
+	}
+	last := opt.Config
+	opt.Config = func(c *daemon.Config) {
+		c.Reconcile.At = "" // at its hour the report of the day would come between what a test does
+		if last != nil {
+			last(c)
+		}
+	}
 	log := &lockedBuffer{}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
