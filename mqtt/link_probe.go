@@ -19,24 +19,23 @@ func (c *connection) roundTrip(ctx context.Context) (time.Duration, error) {
 	if err := c.publish(ctx, c.probeTopic, []byte(text), false); err != nil {
 		return 0, fmt.Errorf("loop-back message: %w", err)
 	}
-	patience := c.link.config.Tuning.ConnectTimeout
-	look := time.NewTicker(max(patience/linkProbeLooks, time.Millisecond))
+	look := time.NewTicker(max(c.link.config.Tuning.ConnectTimeout/linkProbeLooks, time.Millisecond))
 	defer look.Stop()
-	quiet, moved := time.Now(), c.moved.Load()
+	watch := probeWatch{moved: c.moved.Load()}
 	for {
 		select {
 		case got := <-c.probes:
 			if got == text { // another may be of an earlier measurement
 				return time.Since(begun), nil
 			}
-		case now := <-look.C:
-			if n := c.moved.Load(); n != moved {
-				quiet, moved = now, n
+		case <-look.C:
+			moved, over := watch.look(c.moved.Load())
+			if moved {
 				if err := c.publish(ctx, c.probeTopic, []byte(text), false); err != nil {
 					return 0, fmt.Errorf("loop-back message: %w", err)
 				}
 			}
-			if now.Sub(quiet) >= patience || now.Sub(begun) >= linkProbePatience*patience {
+			if over {
 				return 0, fmt.Errorf("%w: the broker took it and granted the subscription, but sent nothing: check that %q may read and write %s",
 					ErrLoopBack, c.link.config.Username, c.probeTopic)
 			}
@@ -46,6 +45,25 @@ func (c *connection) roundTrip(ctx context.Context) (time.Duration, error) {
 			return 0, ctx.Err()
 		}
 	}
+}
+
+// probeWatch counts the looks of one wait for a loop-back message. A look that a
+// computer has missed while it stood still is none: that was no silence of the broker.
+type probeWatch struct {
+	moved      uint64 // messages that came or went off our hands, at the last look
+	looks      int
+	quietLooks int // in a row
+}
+
+// look tells whether something has moved since the last one, and whether the wait
+// is over.
+func (w *probeWatch) look(moved uint64) (news, over bool) {
+	w.looks++
+	w.quietLooks++
+	if news = moved != w.moved; news {
+		w.moved, w.quietLooks = moved, 0
+	}
+	return news, w.quietLooks >= linkProbeLooks || w.looks >= linkProbePatience*linkProbeLooks
 }
 
 // probeCame passes on the loop-back message that is waited for; others are of
