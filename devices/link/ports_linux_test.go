@@ -143,6 +143,29 @@ func TestInUse(t *testing.T) {
 	}
 }
 
+// A container has a /dev/pts of its own, whose first terminal is not ours; a serial port
+// that was put into it is the same one.
+func TestDeviceOfAContainer(t *testing.T) {
+	t.Parallel()
+	node := func(dev uint64, major, minor uint32) unix.Stat_t {
+		return unix.Stat_t{Dev: dev, Rdev: unix.Mkdev(major, minor)}
+	}
+	for name, c := range map[string]struct {
+		a, b unix.Stat_t
+		want bool
+	}{
+		"the same terminal":           {node(24, 136, 0), node(24, 136, 0), true},
+		"another's first terminal":    {node(24, 136, 0), node(99, 136, 0), false},
+		"the same port":               {node(5, 166, 0), node(5, 166, 0), true},
+		"the same port in both":       {node(5, 166, 0), node(77, 166, 0), true},
+		"another port under its name": {node(5, 166, 0), node(77, 188, 0), false},
+	} {
+		if got := sameNode(c.a, c.b); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // A lock file counts while its maker lives.
 func TestInUseByLockFile(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func holder(name string) (string, bool) { return holderOf("/proc", "/var/lock", name) }
@@ -27,11 +29,32 @@ func holderOf(proc, locks, name string) (string, bool) {
 	}
 	files, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "fd", "*")) // the pattern is good
 	for _, file := range files {
-		if target, err := os.Readlink(file); err == nil && target == name {
+		if target, err := os.Readlink(file); err == nil && target == name && sameDevice(file, name) {
 			return process(proc, filepath.Base(filepath.Dir(filepath.Dir(file)))), true
 		}
 	}
 	return "", false
+}
+
+// sameDevice tells whether an open file of some process is the device that has its
+// name here: a container has names of its own. What cannot be asked counts by its name.
+func sameDevice(file, name string) bool {
+	var open, here unix.Stat_t
+	if unix.Stat(file, &open) != nil || unix.Stat(name, &here) != nil {
+		return true
+	}
+	return sameNode(open, here)
+}
+
+// Majors of pseudo-terminals, the numbers of which each instance of devpts begins anew.
+const ptyFirst, ptyLast = 136, 143
+
+func sameNode(a, b unix.Stat_t) bool {
+	if a.Rdev != b.Rdev {
+		return false
+	}
+	major := unix.Major(uint64(a.Rdev))
+	return major < ptyFirst || major > ptyLast || a.Dev == b.Dev
 }
 
 // alive tells a lock from what a dead program has left. Signal 0 reaches nobody.
