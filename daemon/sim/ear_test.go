@@ -18,7 +18,7 @@ import (
 )
 
 // hearing is how long a test waits for what must come.
-const hearing = 30 * time.Second
+const hearing = longest
 
 // heard is a message with its topic below the root of the node.
 type heard struct {
