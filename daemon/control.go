@@ -117,9 +117,19 @@ type controlRequest struct {
 // ErrNotRunning says that no daemon serves the data directory.
 var ErrNotRunning = errors.New("kassad is not running here")
 
-// Control asks the running daemon of cfg. The error is ErrNotRunning, a
+// ErrSilent says that a daemon has the data directory, and hangs.
+var ErrSilent = errors.New("kassad runs here and does not answer")
+
+// controlPatience is how long a daemon may take for an answer that needs neither
+// the journal nor a device.
+const controlPatience = 10 * time.Second
+
+// Control asks the running daemon of cfg. The error is ErrNotRunning, ErrSilent, a
 // *fiscal.Error, or what went wrong on the way.
 func Control(ctx context.Context, cfg Config, op, by string, body any) (json.RawMessage, error) {
+	if err := controlAlive(ctx, cfg, controlPatience); err != nil {
+		return nil, err
+	}
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
@@ -130,6 +140,18 @@ func Control(ctx context.Context, cfg Config, op, by string, body any) (json.Raw
 		return nil, err
 	}
 	return controlCall(cfg, req)
+}
+
+// controlAlive tells a daemon that hangs from one that has much to do. The hung one
+// takes connections, too: the system does that for it.
+func controlAlive(ctx context.Context, cfg Config, patience time.Duration) error {
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := ControlProgress(within, cfg)
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w within %s", ErrSilent, patience)
+	}
+	return err
 }
 
 // ControlProgress asks how far the reconciliation in hand is; nil if none is

@@ -8,12 +8,14 @@ import (
 	"os"
 	"slices"
 	"sort"
+	"syscall"
 	"time"
 
 	"kassad/devices"
 	"kassad/fiscal"
 	"kassad/mqtt"
 	"kassad/owner"
+	"kassad/spool"
 )
 
 // Limits of what doctor calls good.
@@ -32,12 +34,23 @@ type Check struct {
 	Hint   string `json:"hint,omitempty"` // what to try
 }
 
+// diskHint says what to try when nothing can be written.
+func diskHint(dir string, err error) string {
+	switch {
+	case spool.NoRoom(err):
+		return "make room on the disk of " + dir + ": sales are refused meanwhile"
+	case errors.Is(err, syscall.EROFS):
+		return "the file system is read-only, as a failing disk makes it: look into dmesg, mend it, mount it for writing"
+	}
+	return "give the service's user the right to write in " + dir
+}
+
 // checkDisk measures how long the data directory takes to keep a promise. One
 // slow flush of several is no slow disk: something else was written.
 func checkDisk(dir string) Check {
 	median, worst, err := fsyncTime(dir)
 	if err != nil {
-		return Check{Name: "disk", Detail: err.Error(), Hint: "give the service's user the right to write in " + dir}
+		return Check{Name: "disk", Detail: err.Error(), Hint: diskHint(dir, err)}
 	}
 	c := Check{Name: "disk", OK: median < fsyncSlow, Detail: fmt.Sprintf("%s: flush %s, slowest %s", dir, millis(median), millis(worst))}
 	if !c.OK {

@@ -85,7 +85,7 @@ func (c *configCheck) Run(e *env) error {
 // embedded broker starts with.
 func checkFiles(cfg daemon.Config) error {
 	var errs []error
-	hint := "make the files that are missing (kassad setup, kassad setup certs), or name others"
+	hint := "make the files that are missing (users: kassad terminal add NAME --new-password; certificates: kassad setup certs), or name others"
 	for _, name := range cfg.Files() {
 		f, err := os.Open(name)
 		if err == nil {

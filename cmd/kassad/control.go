@@ -20,6 +20,9 @@ func ask(e *env, cfg daemon.Config, op, by string, body any) (json.RawMessage, e
 			hint: "run this as the service's user or as root: sudo -u kassad kassad …",
 		}
 	}
+	if errors.Is(err, daemon.ErrSilent) {
+		return nil, hinted{err: err, hint: "kassad service restart; what is in hand is found out after the start"}
+	}
 	return raw, err
 }
 

@@ -61,6 +61,12 @@ func (c *doctorCommand) examine(e *env) ([]daemon.Check, error) {
 		return []daemon.Check{{Name: "config", Detail: err.Error(), Hint: configHint(c.Config, err)}}, nil
 	}
 	raw, err := ask(e, cfg, "doctor", operator(), nil)
+	if errors.Is(err, daemon.ErrSilent) {
+		checks := append([]daemon.Check{{
+			Name: "daemon", Detail: err.Error(), Text: "kassad запущен и не отвечает: он завис.", Hint: "kassad service restart; kassad support first, if somebody is to find out why",
+		}}, c.serviceChecks()...)
+		return append(checks, daemon.DoctorMachine(daemon.ThisMachine(), cfg)...), nil
+	}
 	if errors.Is(err, daemon.ErrNotRunning) {
 		checks := append([]daemon.Check{{Name: "daemon", OK: true, Detail: "not running; checked from here"}}, c.serviceChecks()...)
 		checks = append(checks, daemon.DoctorOffline(e.ctx, cfg, opener(slog.New(slog.DiscardHandler)))...)

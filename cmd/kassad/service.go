@@ -64,7 +64,7 @@ func (f serviceFlag) hint(err error) error {
 		{service.ErrNoManager, "kassad run --config FILE under the supervisor of this system; it must start kassad again whenever it ends"},
 		{service.ErrNoRights, withRights()},
 		{service.ErrNotInstalled, "kassad service install"},
-		{service.ErrPackaged, "what a package has installed, the package removes; changes of yours: systemctl edit " + f.Name + "; a second kassad: --name NAME"},
+		{service.ErrPackaged, "what a package has installed, the package removes; changes of yours: systemctl edit " + f.Name + "; a data_dir elsewhere: ReadWritePaths=DIR under [Service] there, and chown -R kassad: DIR; a second kassad: --name NAME"},
 		{service.ErrNotStarted, "kassad setup, if there is no configuration yet; " + logs},
 		{service.ErrHidden, "install kassad into /usr/local/bin, its configuration into /etc/kassad, and leave data_dir in /var/lib"},
 		{service.ErrForeign, "name a folder that is empty, or not there yet, such as /var/lib/kassad-2"},

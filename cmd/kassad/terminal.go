@@ -68,10 +68,16 @@ func (c *terminalAdd) Run(e *env) error {
 	if err := d.writeCard(card, dir); err != nil {
 		return hinted{err: err, hint: "kassad terminal add " + c.Name + " --new-password --out DIR makes the files anew"}
 	}
+	t := newTalk(c.language(os.Getenv), nil, e.stdout)
+	if c.JSON {
+		t.out = e.stderr
+	}
+	if err := t.admit(cfg, c.Config); err != nil { // a users file that was lost is made anew
+		return err
+	}
 	if c.JSON {
 		return printJSON(e.stdout, card)
 	}
-	t := newTalk(c.language(os.Getenv), nil, e.stdout)
 	showCard(t, card, dir, !c.NoQR)
 	if daemonRuns(e, cfg) {
 		t.say("Права нового терминала kassad узнает после: kassad service restart", "kassad knows the rights of a new terminal after: kassad service restart")

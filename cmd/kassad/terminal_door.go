@@ -71,8 +71,11 @@ func (d door) users() (string, error) {
 		return "", nil
 	}
 	text, err := os.ReadFile(d.cfg.Broker.UsersFile)
-	if errors.Is(err, fs.ErrPermission) {
-		return "", hinted{err: err, hint: "the same with sudo, or as administrator"}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "", hinted{err: err, hint: withRights()}
+	case errors.Is(err, fs.ErrNotExist): // lost: each terminal gets a new password, and the file is there again
+		return enrol.UsersHeader, nil
 	}
 	return string(text), err
 }

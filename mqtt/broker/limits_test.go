@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"kassad/mqtt"
 )
 
 // What a stranger does a hundred thousand times under as many names is some
@@ -150,5 +154,43 @@ func TestPlaces(t *testing.T) {
 		if ok && leaves != nil && (len(l.conns) != before || leaves.since != time.Unix(0, 0)) {
 			t.Errorf("%s: %d of %d, not the oldest %v", test.name, len(l.conns), before, leaves.since)
 		}
+	}
+}
+
+// Who was let in stays so when the file is read again: a terminal that was added
+// meanwhile must not shut the others out while somebody guesses from their address.
+func TestProofsOutliveAnotherName(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "users")
+	line := func(name, password string) string {
+		hash, err := HashPassword(mqtt.Secret(password))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name + ":" + hash + "\n"
+	}
+	one, two := line("till1", "right"), line("till2", "other")
+	if err := os.WriteFile(path, []byte(one+two), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u, err := loadUsers(path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const address = "10.0.0.7"
+	if !u.verify("till1", []byte("right"), address) || !u.verify("till2", []byte("other"), address) {
+		t.Fatal("not let in")
+	}
+	for range 2 * guessBurst {
+		u.wrong.failed(address, time.Now())
+	}
+	if err := os.WriteFile(path, []byte(one+line("till2", "changed since")+line("till3", "third")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !u.verify("till1", []byte("right"), address) {
+		t.Error("till1 is out, although its line is that of before")
+	}
+	if u.verify("till2", []byte("other"), address) {
+		t.Error("till2 is in with the password of before")
 	}
 }

@@ -112,7 +112,13 @@ func (u *users) read() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.path, err)
 	}
-	u.hashes, u.proofs = hashes, make(map[string][sha256.Size]byte)
+	proofs := make(map[string][sha256.Size]byte)
+	for name, proof := range u.proofs {
+		if bytes.Equal(hashes[name], u.hashes[name]) { // its password is that of before
+			proofs[name] = proof
+		}
+	}
+	u.hashes, u.proofs = hashes, proofs
 	for _, hash := range hashes {
 		u.decoy = hash
 		break

@@ -245,6 +245,12 @@ func TestBooted(t *testing.T) {
 		t.Error("removed, and it runs")
 	}
 
+	c.run("sh", "-c", "dpkg -i /root/next/*.deb")
+	if state := c.show("ActiveState"); state != "active" {
+		t.Errorf("removed, and installed again: %s", state)
+	}
+	c.follow("next", readme(t, "debian-remove")...)
+
 	// The same computer goes on with the archive, and with its journal.
 	commands := readme(t, "tar")
 	commands[len(commands)-1] = setup
@@ -256,6 +262,9 @@ func TestBooted(t *testing.T) {
 	s.sell(link, "from-the-archive")
 	s.done(link, "from-the-archive")
 	s.books(c.run("kassad", "spool", "ls", "--state", "done", "--json"), 6)
+	if told := c.run("sh", "-c", "dpkg -i /root/next/*.deb"); !strings.Contains(told, "sudo /usr/local/bin/kassad service uninstall") {
+		t.Errorf("the package over the archive says\n%s", told)
+	}
 }
 
 // worksOnData is a technician who works on the data as root: a backup is put back,
