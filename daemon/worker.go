@@ -272,10 +272,13 @@ func (w *worker) sweep() {
 	w.settleAlerts()
 }
 
+// wakeWaiting makes everything due that waits. It is due from now on, after the last
+// search: else the worker would rest until the next status.
 func (w *worker) wakeWaiting() {
+	now := time.Now()
 	for _, it := range w.queue {
 		if it.record.State == fiscal.Accepted {
-			it.due = time.Time{}
+			it.due = now
 		}
 	}
 }

@@ -33,6 +33,21 @@ func TestIdleBehindAnother(t *testing.T) {
 	})
 }
 
+// What a status has healed after the search is begun at once, not with the next status.
+func TestWokenAfterTheSearch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		w := &worker{cfg: DeviceConfig{Poll: Duration(time.Minute)}, polled: now, looked: now}
+		w.queue = []*item{{record: fiscal.Record{Seq: 1, State: fiscal.Accepted, Verb: fiscal.VerbSale}, due: now.Add(30 * time.Second), last: now}}
+		<-time.After(time.Millisecond)
+		w.wakeWaiting()
+		if idle := w.idleFor(); idle > time.Millisecond {
+			t.Errorf("idle for %s although something is due", idle)
+		}
+	})
+}
+
 // A print verb waits for a receipt that was left open on the device. Only a
 // document finds out whose receipt that is, so it must not wait as well.
 func TestOpenReceiptBlocksNoDocument(t *testing.T) {
