@@ -95,7 +95,7 @@ func TestPlaces(t *testing.T) {
 				{Name: "usb2", Prefix: netip.MustParsePrefix("192.168.137.111/24")},
 			}, nil
 		},
-		InUse: func(name string) (string, bool) { return "minicom (7)", name == "/dev/ttyS0" },
+		InUse:     func(name string) (string, bool) { return "minicom (7)", name == "/dev/ttyS0" },
 		Connected: func(at netip.AddrPort) bool { return at.String() == "10.0.5.2:7778" },
 	}
 	exclude, err := ParseExclusions([]string{"/dev/ttyACM0"})
