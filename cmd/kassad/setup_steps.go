@@ -177,6 +177,10 @@ func (s *setup) terminals(_ context.Context, cfg daemon.Config) error {
 	if len(there) > 0 {
 		s.talk.say("Терминалы уже есть: %s.", "Terminals that are there: %s.", strings.Join(there, ", "))
 	}
+	if len(there) > 0 && s.force {
+		s.talk.say("Если адрес или сертификат брокера теперь другой, каждому нужна новая карточка: kassad terminal add ИМЯ --new-password",
+			"If the broker's address or certificate is another one now, each needs a new card: kassad terminal add NAME --new-password")
+	}
 	wanted := s.answers.Terminal
 	if len(wanted) == 0 && len(there) == 0 && s.talk.in != nil {
 		name, err := s.talk.ask(s.talk.of("Имя первой кассы (- — не сейчас)", "Name of the first till (- for none now)"), "till1", func(v string) error {
