@@ -341,6 +341,9 @@ func look(s *Status) {
 		is[key] = oneLine(value)
 	}
 	s.Detail = is["StatusText"]
+	if s.State == StateStopped && is["Result"] == "success" {
+		s.Detail = "" // "stopping" is over
+	}
 	s.Restarts, _ = strconv.Atoi(is["NRestarts"]) // systemd before 235 does not count
 	switch {
 	case is["ActiveState"] == "activating" && strings.HasPrefix(is["SubState"], "auto-restart"):

@@ -234,6 +234,9 @@ func TestBooted(t *testing.T) {
 
 	// What somebody has stopped stays so; what is removed ends.
 	c.run("kassad", "service", "stop")
+	if out, err := c.inside("kassad", "service", "status").CombinedOutput(); err == nil || !strings.Contains(string(out), "kassad is stopped (linux-systemd)\n") || !strings.Contains(string(out), "try: kassad service start") {
+		t.Errorf("stopped by a person: %v\n%s", err, out)
+	}
 	c.run("sh", "-c", "dpkg -i /root/next/*.deb")
 	if state := c.show("ActiveState"); state != "inactive" {
 		t.Errorf("stopped, and after an installation %s", state)
