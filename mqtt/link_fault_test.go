@@ -53,7 +53,7 @@ func TestSilentDenialIsFound(t *testing.T) {
 	})
 	login := func(c *mqtt.LinkConfig) {
 		c.Username, c.Password = "kassad", "secret"
-		c.Tuning.ConnectTimeout = 300 * time.Millisecond
+		c.Tuning.ConnectTimeout = 3 * time.Second
 	}
 	_, e := startLink(t, m.URL, login)
 	err := await(t, "down", e.down)

@@ -101,7 +101,7 @@ func TestRouteLateWithEverythingAway(t *testing.T) {
 		"done elsewhere": {fiscal.ResolveDoneElsewhere, fiscal.Done}, "corrected": {fiscal.ResolveAsCorrection, fiscal.Done},
 	}, func(t *testing.T, c decision) {
 		r := openRouted(t, with(func(cfg *daemon.Config) {
-			cfg.LateAfter = daemon.Duration(2 * time.Second)
+			cfg.LateAfter = daemon.Duration(5 * time.Second)
 			cfg.Routes[0].FallbackAfter = daemon.Duration(time.Hour)
 		}))
 		r.lose("front", daemon.CloudLifePay, daemon.CloudBIFIT)
