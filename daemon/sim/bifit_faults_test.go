@@ -105,7 +105,7 @@ func TestBIFITQuestionFaults(t *testing.T) {
 func suffers(t *testing.T, n nuisance) {
 	s, till := bifitShop(t, nil, func(c *daemon.Config) {
 		if n.hurry {
-			c.BIFIT.Timeout = daemon.Duration(300 * time.Millisecond)
+			c.BIFIT.Timeout = daemon.Duration(2 * time.Second)
 		}
 	})
 	look(t, till, daemon.CloudBIFIT) // a token is there

@@ -24,8 +24,12 @@ type lifePayFault struct {
 	code   fiscal.Code  // why it was rejected
 }
 
-// shortCall is a timeout for answers that do not come.
-const shortCall = 150 * time.Millisecond
+// shortCall is a timeout for answers that do not come; all other answers must come
+// within it, on a slow computer, too.
+const shortCall = 500 * time.Millisecond
+
+// callbackSoon is when the service tells of a document: mostly the repeat is first.
+const callbackSoon = 150 * time.Millisecond
 
 func lifePayFaults() []lifePayFault {
 	doubt := func(kind lifepay.FaultKind) lifePayFault {
@@ -104,7 +108,7 @@ func (f lifePayFault) run(t *testing.T, ffd string) {
 	if ffd == fiscal.FFD105 {
 		cloud.Accounts = till105()
 	} else { // mostly, the repeat comes before the callback
-		cloud.Delays.Callback = shortCall
+		cloud.Delays.Callback = callbackSoon
 	}
 	s, till := lifePay{cloud: cloud, config: func(c *daemon.LifePayConfig) {
 		c.FFD = ffd
