@@ -34,13 +34,16 @@ type Check struct {
 	Hint   string `json:"hint,omitempty"` // what to try
 }
 
+// HintReadOnly is what to try with a file system that nobody can write.
+const HintReadOnly = "the file system is read-only, as a failing disk makes it: look into dmesg, mend it, mount it for writing"
+
 // diskHint says what to try when nothing can be written.
 func diskHint(dir string, err error) string {
 	switch {
 	case spool.NoRoom(err):
 		return "make room on the disk of " + dir + ": sales are refused meanwhile"
 	case errors.Is(err, syscall.EROFS):
-		return "the file system is read-only, as a failing disk makes it: look into dmesg, mend it, mount it for writing"
+		return HintReadOnly
 	}
 	return "give the service's user the right to write in " + dir
 }

@@ -114,15 +114,20 @@ func write(t *testing.T, path string, text []byte) {
 	}
 }
 
+// starts is a folder of data of its own, and what starts a daemon on it.
+func starts(t *testing.T) (cfg Config, start func(wantLost bool) map[string][]byte) {
+	cfg = DefaultConfig()
+	cfg.DataDir, cfg.Broker.Listen = t.TempDir(), "127.0.0.1:0"
+	return cfg, func(wantLost bool) map[string][]byte { t.Helper(); return startOn(t, cfg, wantLost) }
+}
+
 // The count of starts never goes back, so that the older of two copies that are
 // put back one after the other does not hide the younger; and one that is put back
 // within the start in which it was made is marked by who does it.
 func TestOlderJournalAfterAnOlderOne(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	cfg := DefaultConfig()
-	cfg.DataDir, cfg.Broker.Listen = dir, "127.0.0.1:0"
-	start := func(wantLost bool) map[string][]byte { t.Helper(); return startOn(t, cfg, wantLost) }
+	cfg, start := starts(t)
+	dir := cfg.DataDir
 	first := start(false)
 	second := start(false)
 	third := start(false)
@@ -144,10 +149,8 @@ func TestOlderJournalAfterAnOlderOne(t *testing.T) {
 // many starts as the one between: both are known to be old.
 func TestYoungerJournalAfterAnOlderOne(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	cfg := DefaultConfig()
-	cfg.DataDir, cfg.Broker.Listen = dir, "127.0.0.1:0"
-	start := func(wantLost bool) map[string][]byte { t.Helper(); return startOn(t, cfg, wantLost) }
+	cfg, start := starts(t)
+	dir := cfg.DataDir
 	first := start(false)
 	second := start(false)
 	putBack(t, dir, first)

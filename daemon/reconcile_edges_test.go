@@ -76,17 +76,7 @@ func TestNoLaterShiftInAReport(t *testing.T) {
 		{FD: 7, Form: fiscal.FormShiftOpen, Shift: 3}, {FD: 8, Form: fiscal.FormReceipt, Kind: fiscal.Sale, Total: 1000, Shift: 3},
 	}
 	w := bareWorker(t, storedFN, docs...)
-	w.requests = make(chan func(context.Context))
-	go func() {
-		for {
-			select {
-			case f := <-w.requests:
-				f(t.Context())
-			case <-t.Context().Done():
-				return
-			}
-		}
-	}()
+	w.attends(t)
 	g := reporting(t, w.journal)
 	s := newSection(w, fiscal.AgainstDevice)
 	s.Storage, s.Shift = storedFN, 2
@@ -169,17 +159,7 @@ func TestShiftOfARegisterThatIsAhead(t *testing.T) {
 	for ahead, want := range map[time.Duration]int{0: 1, 3 * time.Minute: 1, 24 * time.Hour: 0} {
 		w := bareWorker(t, storedFN)
 		w.backend = aheadBackend{clock: wallClock(now.Add(min(ahead, 3*time.Minute)))}
-		w.requests = make(chan func(context.Context))
-		go func() {
-			for {
-				select {
-				case f := <-w.requests:
-					f(t.Context())
-				case <-t.Context().Done():
-					return
-				}
-			}
-		}()
+		w.attends(t)
 		opening := fiscal.ArchivedDocument{FD: 4, Form: fiscal.FormShiftOpen, Shift: 2, At: wallClock(now.Add(ahead))}
 		if _, err := w.journal.learn(storedFN, opening); err != nil {
 			t.Fatal(err)
@@ -237,4 +217,19 @@ func TestUnreadIsNoDifference(t *testing.T) {
 			t.Errorf("incomplete %v: %+v", incomplete, s.Differences)
 		}
 	}
+}
+
+// attends lets a bare worker do what it is asked for between commands.
+func (w *worker) attends(t *testing.T) {
+	w.requests = make(chan func(context.Context))
+	go func() {
+		for {
+			select {
+			case f := <-w.requests:
+				f(t.Context())
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
 }

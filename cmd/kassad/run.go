@@ -156,7 +156,7 @@ func startHint(cfg daemon.Config, err error) error {
 	case addressInUse(err):
 		return hinted{err: err, hint: fmt.Sprintf("another program, perhaps another broker, has %s: stop it, set broker.listen to another port, or set broker.enabled = false and name that broker in [[mqtt]]", cfg.Broker.Listen)}
 	case errors.Is(err, syscall.EROFS):
-		return hinted{err: err, hint: fmt.Sprintf("the file system of %s is read-only, as a failing disk makes it: look into dmesg, mend it, mount it for writing", cfg.DataDir)}
+		return hinted{err: err, hint: daemon.HintReadOnly}
 	case errors.Is(err, fs.ErrPermission):
 		return hinted{err: err, hint: ownerHint(cfg)}
 	case errors.Is(err, broker.ErrConfig):
